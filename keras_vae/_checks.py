@@ -1,0 +1,47 @@
+"""Checks of arguments that several classes share."""
+
+import math
+
+import numpy as np
+
+
+def number(value, name, owner, minimum=0.0, optional=False):
+    """Returns `value` as a float of at least `minimum`, or raises with the argument's name."""
+    if value is None and optional:
+        return None
+    what = f"a finite number of at least {minimum:g}" + (" or None" if optional else "")
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(
+            f"{owner} expects {name} to be {what}. Received: {name}={value!r}. "
+            "Give a Python or NumPy number."
+        )
+    if not math.isfinite(value) or value < minimum:
+        raise ValueError(
+            f"{owner} expects {name} to be {what}. Received: {name}={value!r}. Change the value."
+        )
+    return float(value)
+
+
+def count(value, name, owner, minimum=1):
+    """Returns `value` as an integer of at least `minimum`, or raises with the argument's name."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(
+            f"{owner} expects {name} to be an integer of at least {minimum}. "
+            f"Received: {name}={value!r}. Give a Python or NumPy integer."
+        )
+    if value < minimum:
+        raise ValueError(
+            f"{owner} expects {name} to be an integer of at least {minimum}. "
+            f"Received: {name}={value!r}. Change the value."
+        )
+    return int(value)
+
+
+def choice(value, name, owner, choices):
+    """Returns `value` if it is one of `choices`, or raises with the argument's name."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{owner} expects {name} to be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}. Change the value."
+        )
+    return value

@@ -1,0 +1,24 @@
+"""Names: of classes in saved files, and of families and objectives given as strings."""
+
+import re
+
+import keras
+
+PACKAGE = "keras_vae"
+serializable = keras.saving.register_keras_serializable(PACKAGE)
+
+
+def snake_case(name):
+    """Returns "MultivariateNormalDiag" as "multivariate_normal_diag"; "ELBO" as "elbo"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def find(name, classes, kind):
+    """Returns the class of this snake_case name, or raises a ValueError that lists the names."""
+    by_name = {snake_case(cls.__name__): cls for cls in classes}
+    if name not in by_name:
+        raise ValueError(
+            f"keras_vae expects the name of {kind}, one of {', '.join(map(repr, by_name))}. "
+            f"Received: {name!r}. Give an object for anything that needs arguments."
+        )
+    return by_name[name]

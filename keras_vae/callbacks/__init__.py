@@ -1,0 +1,6 @@
+"""Callbacks for `fit`."""
+
+from keras_vae.callbacks._kl_annealing import KLAnnealing
+from keras_vae.callbacks._latent_traversal import LatentTraversal
+
+__all__ = ["KLAnnealing", "LatentTraversal"]

@@ -1,0 +1,159 @@
+import importlib.util
+import io
+import pathlib
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae._checks import count
+from keras_vae._files import written_atomically
+from keras_vae.callbacks._pictures import figure_of, save_gif
+from keras_vae.callbacks._traversal import traverse
+
+_FORMATS = ("png", "gif", "tensorboard")
+
+
+class LatentTraversal(keras.callbacks.Callback):
+    """Saves a picture of what each latent does, while the model trains.
+
+    Rows are latents, the most informative first: ranked by their mean KL divergence on `x`, or
+    without `x` by how much the picture moves with them. Columns move one latent over quantiles
+    of the prior, starting from the first three examples of `x`, or from the prior's mean. Images
+    become a grid, vectors and series (at most 4 channels) line plots. A file that cannot be
+    written is a warning, and training goes on. Needs matplotlib and Pillow.
+
+        cell (i, t) = E[x | z],  z = start with z_i = quantile_t of the prior's latent i
+
+    Args:
+        directory: Folder for `traversal_epoch_0001.png` and so on.
+        x: Examples, or a dictionary with the keys "x" and "condition". Defaults to None.
+        dims: List of latents (indices of the flattened latent), or an integer for that many of
+            the highest rank. Defaults to 10.
+        num_steps: Integer >= 2, columns. Defaults to 9.
+        every: Integer >= 1, epochs between pictures. Defaults to 1.
+        quantiles: Lowest and highest quantile. Defaults to (0.02, 0.98).
+        formats: What is written: "png" a picture each time, "gif" as well an animation
+            `traversal.gif` when training ends, "tensorboard" as well image summaries. Defaults
+            to ("png",).
+
+    Raises:
+        ImportError: If matplotlib, Pillow or (for that format) tensorboard is missing.
+        TypeError: If a number is of another kind, or when training begins and the model is no
+            `VAEModel`.
+        ValueError: If an argument is out of range.
+
+    Reference:
+        Higgins et al., "beta-VAE", 2017, figure 1.
+
+    Example:
+        >>> import tempfile
+        >>> traversal = LatentTraversal(tempfile.mkdtemp(), dims=4, every=5)
+    """
+
+    def __init__(
+        self,
+        directory,
+        x=None,
+        dims=10,
+        num_steps=9,
+        every=1,
+        quantiles=(0.02, 0.98),
+        formats=("png",),
+    ):
+        super().__init__()
+        owner = type(self).__name__
+        low, high = quantiles
+        if not 0 < low < high < 1:
+            raise ValueError(
+                "LatentTraversal expects two increasing quantiles between 0 and 1. "
+                f"Received: quantiles={quantiles!r}. For example (0.02, 0.98)."
+            )
+        formats = (formats,) if isinstance(formats, str) else tuple(formats)
+        if not set(formats) <= set(_FORMATS):
+            raise ValueError(
+                f"LatentTraversal expects formats among {', '.join(map(repr, _FORMATS))}. "
+                f"Received: formats={formats!r}. Change the value."
+            )
+        _check_installed(formats)
+        self.directory = pathlib.Path(directory)
+        self.x = x
+        self.dims = dims if dims is None or isinstance(dims, (list, tuple)) else count(
+            dims, "dims", owner
+        )  # fmt: skip
+        self.every = count(every, "every", owner)
+        self.quantiles = np.linspace(low, high, count(num_steps, "num_steps", owner, minimum=2))
+        self.formats = formats
+        self._frames = []
+        self._warned = False
+
+    def on_train_begin(self, logs=None):
+        from keras_vae.models import VAEModel
+
+        if not isinstance(self.model, VAEModel):
+            raise TypeError(
+                "LatentTraversal expects a VAEModel, which can encode and decode. "
+                f"Received: a model of class {type(self.model).__name__}. "
+                "Build a VAEModel from its encoder and decoder."
+            )
+        self._frames, self._warned = [], False
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            self.draw(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        if "gif" in self.formats and self._frames:
+            self._write(self.directory / "traversal.gif", lambda p: save_gif(p, self._frames))
+
+    def draw(self, epoch):
+        """Draws and writes the picture of this epoch, counted from 1."""
+        traversal = traverse(self.model, self.x, self.dims, self.quantiles)
+        figure = figure_of(traversal, f"Latent traversal after epoch {epoch}")
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=120)
+        path = self.directory / f"traversal_epoch_{epoch:04d}.png"
+        if self._write(path, lambda p: p.write_bytes(picture.getvalue())):
+            self._frames.append(path)
+        if "tensorboard" in self.formats:
+            self._summarize(picture.getvalue(), epoch)
+
+    def _write(self, path, write):
+        """Returns whether the file could be written; warns the first time that it could not."""
+        try:
+            with written_atomically(path) as temporary:
+                write(temporary)
+        except OSError as error:
+            self._warn(path, error)
+            return False
+        return True
+
+    def _summarize(self, png, epoch):
+        try:
+            with tf.summary.create_file_writer(str(self.directory)).as_default():
+                tf.summary.image("latent_traversal", tf.image.decode_png(png)[tf.newaxis], epoch)
+        except (OSError, tf.errors.OpError) as error:
+            self._warn(self.directory, error)
+
+    def _warn(self, path, error):
+        if not self._warned:
+            warnings.warn(
+                f"LatentTraversal expects to write {path}. Received: {error}. Training goes on "
+                "without this picture and without those that fail after it.",
+                stacklevel=2,
+            )
+        self._warned = True
+
+
+def _check_installed(formats):
+    packages = {"matplotlib": "matplotlib", "PIL": "pillow"}
+    if "tensorboard" in formats:
+        packages["tensorboard"] = "tensorboard"
+    for module, package in packages.items():
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(
+                f"LatentTraversal expects the package {package} for formats={formats!r}. "
+                f"Received: no {package} in this environment. "
+                f"Install it with `pip install {package}`."
+            )

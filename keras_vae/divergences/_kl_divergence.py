@@ -1,0 +1,73 @@
+import tensorflow as tf
+
+from keras_vae._tfp import tfd
+
+METHODS = ("auto", "exact", "monte_carlo")
+
+
+def kl_divergence(q, p, z=None, method="auto"):
+    """Returns KL(q || p), exact or estimated from samples of q.
+
+    The closed form is taken where TFP registers one for the two classes. The Monte Carlo
+    estimate is unbiased for samples of `q`; a single estimate can be negative. The forward KL of
+    variational inference is `kl_divergence(p, q)`.
+
+        KL(q || p) = E_q[log q(z) - log p(z)]                                           [nats]
+        estimate   = mean over S of log q(z_s) - log p(z_s),  z_s ~ q
+
+    Args:
+        q: A `tfd.Distribution`, samples of which are weighed.
+        p: A `tfd.Distribution` with the same event shape.
+        z: Samples of `q` with or without a first axis of samples. Needed where the estimate is
+            taken. Defaults to None.
+        method: "exact", "monte_carlo", or "auto" for exact where possible. Defaults to "auto".
+
+    Shapes:
+        q, p: batch shape `(B,)` or `()`.
+        z: `(S, B, *event_shape)` or `(B, *event_shape)`.
+        returns: `(B,)`.
+
+    Raises:
+        ValueError: If `method` is unknown, if there is no closed form for "exact", or if samples
+            are needed and `z` is None.
+
+    Reference:
+        Kullback and Leibler, "On Information and Sufficiency", 1951.
+
+    Example:
+        >>> from keras_vae.families import MultivariateNormalDiag
+        >>> family = MultivariateNormalDiag(1)
+        >>> kl_divergence(family([[[1.0]], [[0.0]]]), family([[[0.0]], [[0.0]]])).numpy()
+        array([0.5], dtype=float32)
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"kl_divergence expects a method among {', '.join(map(repr, METHODS))}. "
+            f"Received: method={method!r}. Take 'auto' for the closed form where there is one."
+        )
+    if method != "monte_carlo":
+        try:
+            return tfd.kl_divergence(q, p)
+        except NotImplementedError:
+            if method == "exact":
+                raise ValueError(
+                    "kl_divergence expects a pair of distributions with a closed form. "
+                    f"Received: q={_kind(q)}, p={_kind(p)} with method='exact'. "
+                    "Take method='auto' or 'monte_carlo' and give samples z of q."
+                ) from None
+    if z is None:
+        raise ValueError(
+            "kl_divergence expects samples of q where it has no closed form to use. "
+            f"Received: z=None for q={_kind(q)}, p={_kind(p)} with method={method!r}. "
+            "Give z=q.sample(num_samples, seed=seed)."
+        )
+    log_ratio = q.log_prob(z) - p.log_prob(z)
+    if log_ratio.shape.rank > max(q.batch_shape.rank, p.batch_shape.rank):
+        return tf.reduce_mean(log_ratio, axis=0)
+    return log_ratio
+
+
+def _kind(distribution):
+    inner = getattr(distribution, "distribution", None)
+    name = type(distribution).__name__.lstrip("_")
+    return f"{name}({_kind(inner)})" if isinstance(inner, tfd.Distribution) else name

@@ -1,0 +1,48 @@
+import numpy as np
+
+from keras_vae._checks import count, number
+from keras_vae.evaluation._batches import batches
+
+
+def active_units(model, x, threshold=0.01, batch_size=256):
+    """Returns which latents carry information about the data.
+
+    A latent is active if its posterior mean moves with the data. One that the model has given
+    up keeps the prior's mean for every example.
+
+        active_i = Var_x( E_q(z|x)[z_i] ) >= threshold
+
+    Args:
+        model: A `keras_vae.VAEModel`.
+        x: Array `(N, ...)`, or a dictionary with the keys "x" and "condition".
+        threshold: Number >= 0. Defaults to 0.01.
+        batch_size: Integer >= 1, examples at a time. Defaults to 256.
+
+    Returns:
+        Boolean array of the shape of one latent; its sum is the number of active units.
+
+    Raises:
+        TypeError: If a number is of another kind.
+        ValueError: If a number is out of range or there is no example.
+
+    Reference:
+        Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, section 5.2.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from keras_vae import VAEModel
+        >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+        >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+        >>> model = VAEModel(encoder, decoder, likelihood="bernoulli")
+        >>> active_units(model, np.ones((5, 8)))
+        array([False, False])
+    """
+    threshold = number(threshold, "threshold", "active_units")
+    batch_size = count(batch_size, "batch_size", "active_units")
+    means = [model.encode(batch).mean().numpy() for batch in batches(x, batch_size)]
+    if not means:
+        raise ValueError(
+            "active_units expects at least one example. Received: x of length 0. "
+            "Give the data that the latents are judged by."
+        )
+    return np.var(np.concatenate(means), axis=0, dtype=np.float64) >= threshold

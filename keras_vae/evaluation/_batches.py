@@ -1,0 +1,22 @@
+"""Data in batches, for evaluations."""
+
+import keras
+import numpy as np
+
+
+def num_examples(data):
+    """Returns the number of examples of an array or of a dictionary of arrays."""
+    sizes = {len(array) for array in keras.tree.flatten(data)}
+    if len(sizes) != 1:
+        raise ValueError(
+            "An evaluation expects arrays of one length. "
+            f"Received: x with the lengths {sorted(sizes)}. Give one row of each an example."
+        )
+    return sizes.pop()
+
+
+def batches(data, batch_size):
+    """Yields the data in pieces of at most `batch_size` examples."""
+    data = keras.tree.map_structure(np.asarray, data)
+    for start in range(0, num_examples(data), batch_size):
+        yield keras.tree.map_structure(lambda a, i=start: a[i : i + batch_size], data)

@@ -1,0 +1,79 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae._checks import choice, count
+from keras_vae._inputs import split_inputs
+from keras_vae._random import as_seed, fold_in
+from keras_vae.evaluation._batches import batches, num_examples
+from keras_vae.evaluation._importance import LogLikelihood, importance_estimate
+
+_PROPOSALS = {"importance": "posterior", "prior": "prior"}
+
+
+def log_likelihood(
+    model, x, num_samples=1000, method="importance", batch_size=None, seed=None, verbose=0
+):
+    """Estimates log p(x) of each example, with its standard error.
+
+    Importance sampling with q(z|x) as proposal; for few samples the estimate is low, for many it
+    is exact. The memory it takes does not grow with the number of samples. `method="prior"` is
+    the naive estimate that samples the prior, shown for comparison: in more than a few
+    dimensions nearly no sample of the prior explains x.
+
+        log p(x) ~ log 1/S sum_s p(x|z_s) p(z_s) / q(z_s|x),  z_s ~ q(z|x)              [nats]
+
+    An effective sample size far below `num_samples` means that few samples carry the estimate
+    and that its standard error is too small.
+
+    Args:
+        model: A `keras_vae.VAEModel`.
+        x: Array `(N, ...)`, or a dictionary with the keys "x" and "condition".
+        num_samples: Integer >= 1, samples an example. Defaults to 1000.
+        method: "importance" or "prior". Defaults to "importance".
+        batch_size: Integer or None, examples at a time. Defaults to None, 64.
+        seed: Integer, pair of integers or None. The same seed gives the same estimate. Defaults
+            to None, the model's own noise.
+        verbose: 0 or 1, whether a progress bar is shown. Defaults to 0.
+
+    Returns:
+        `LogLikelihood(log_prob, standard_error, effective_sample_size)`, each `(N,)`.
+
+    Raises:
+        TypeError: If a number is of another kind.
+        ValueError: If `method` is unknown or a number below 1.
+
+    Reference:
+        Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016, equation 8.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from keras_vae import VAEModel
+        >>> encoder = keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)])
+        >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8)])
+        >>> model = VAEModel(encoder, decoder, likelihood="bernoulli")
+        >>> log_likelihood(model, np.ones((5, 8)), num_samples=10, seed=1).log_prob.shape
+        (5,)
+    """
+    owner = "log_likelihood"
+    num_samples = count(num_samples, "num_samples", owner)
+    choice(method, "method", owner, tuple(_PROPOSALS))
+    batch_size = 64 if batch_size is None else count(batch_size, "batch_size", owner)
+    seed = model._next_seed() if seed is None else as_seed(seed)
+
+    @tf.function(reduce_retracing=True)
+    def estimate(inputs, noise):
+        x, condition = split_inputs(inputs)
+        return importance_estimate(
+            model, x, condition, num_samples, noise, proposal=_PROPOSALS[method]
+        )
+
+    size = num_examples(x)
+    progress = keras.utils.Progbar(size, verbose=verbose, unit_name="example")
+    results = []
+    for index, batch in enumerate(batches(x, batch_size)):
+        results.append([part.numpy() for part in estimate(batch, fold_in(seed, index))])
+        progress.update(min((index + 1) * batch_size, size))
+    if not results:
+        return LogLikelihood(*(np.zeros(0, np.float32) for _ in range(3)))
+    return LogLikelihood(*(np.concatenate(part) for part in zip(*results, strict=True)))

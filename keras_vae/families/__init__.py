@@ -1,0 +1,56 @@
+"""Families of distributions: the step from a network's output to a distribution."""
+
+from keras_vae._registry import find
+from keras_vae.families._bernoulli import Bernoulli
+from keras_vae.families._continuous_bernoulli import ContinuousBernoulli
+from keras_vae.families._deterministic import Deterministic
+from keras_vae.families._family import ElementwiseFamily, Family
+from keras_vae.families._multivariate_normal_diag import MultivariateNormalDiag
+from keras_vae.families._multivariate_normal_tril import MultivariateNormalTriL
+from keras_vae.families._normal import Normal
+
+__all__ = [
+    "Bernoulli",
+    "ContinuousBernoulli",
+    "Deterministic",
+    "ElementwiseFamily",
+    "Family",
+    "MultivariateNormalDiag",
+    "MultivariateNormalTriL",
+    "Normal",
+    "get",
+]
+
+_ALL = (
+    Bernoulli,
+    ContinuousBernoulli,
+    Deterministic,
+    MultivariateNormalDiag,
+    MultivariateNormalTriL,
+    Normal,
+)
+
+
+def get(identifier, params_shape):
+    """Returns a family from an object or a name, the event shape read off a network's output.
+
+    Args:
+        identifier: A `Family`, or the snake_case name of one, such as "bernoulli".
+        params_shape: Tuple. Shape of the network's output without the batch axis.
+
+    Raises:
+        TypeError: If `identifier` is neither.
+        ValueError: If the name is unknown, or no event shape fits the network's output.
+
+    Example:
+        >>> get("multivariate_normal_diag", (6,))
+        MultivariateNormalDiag(event_shape=(3,))
+    """
+    if isinstance(identifier, Family):
+        return identifier
+    if isinstance(identifier, str):
+        return find(identifier, _ALL, "a family").from_params_shape(params_shape)
+    raise TypeError(
+        "keras_vae expects a family of distributions or its name. "
+        f"Received: {identifier!r}. For example families.Bernoulli((28, 28)) or 'bernoulli'."
+    )

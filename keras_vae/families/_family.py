@@ -1,0 +1,242 @@
+"""What every family of distributions has in common."""
+
+import abc
+
+import tensorflow as tf
+
+from keras_vae._numerics import as_shape, sum_event, wide
+from keras_vae._tfp import tfd
+
+
+class Family(abc.ABC):
+    """Turns the output of a network into a distribution.
+
+    A family is the step between a network and a distribution: the same class serves as posterior
+    q(z|x) after an encoder and as likelihood p(x|z) after a decoder. It holds no weights.
+    Subclasses give `parameter_names` and the hooks `_distribution` and `_log_likelihood`.
+
+    Args:
+        event_shape: Integer or tuple. Shape of one data point or one latent.
+
+    Raises:
+        TypeError: If `event_shape` is not made of integers.
+        ValueError: If `event_shape` is empty or has a size below 1.
+    """
+
+    parameter_names = ()
+
+    def __init__(self, event_shape):
+        self.event_shape = as_shape(event_shape, type(self).__name__)
+
+    @property
+    def params_shape(self):
+        """Shape of the parameters of one event: the event's, with a longer last axis."""
+        return (*self.event_shape[:-1], sum(self._parameter_sizes(self.event_shape[-1])))
+
+    @property
+    def params_size(self):
+        """Number of outputs that the network before the family needs, as in `Dense(...)`."""
+        size = 1
+        for axis in self.params_shape:
+            size *= axis
+        return size
+
+    def __call__(self, params):
+        """Returns the distribution that has these parameters.
+
+        Args:
+            params: Tensor of shape `(..., *params_shape)`, or flat, `(..., params_size)`. A list
+                of tensors stands for their concatenation along the last axis.
+
+        Returns:
+            A `tfd.Distribution` with the event shape `event_shape`, in float32 or wider.
+
+        Raises:
+            ValueError: If the shape of `params` does not fit.
+        """
+        return self._distribution(*self._split(params))
+
+    def sample(self, params, num_samples=None, seed=None):
+        """Returns reparameterised samples where the family has them.
+
+        Args:
+            params: As in `__call__`.
+            num_samples: Integer, or None for one sample without an axis of its own. Defaults to
+                None.
+            seed: Tensor of two integers. The same seed gives the same samples.
+
+        Returns:
+            Tensor of shape `(num_samples, ..., *event_shape)` or `(..., *event_shape)`.
+        """
+        shape = [] if num_samples is None else [num_samples]
+        return self._sample(shape, seed, *self._split(params))
+
+    def log_likelihood(self, x, params, training=False):
+        """Returns log p(x | params) in nats, summed over the event.
+
+        Entries of `x` that are NaN are missing and leave the sum.
+
+        Args:
+            x: Tensor of shape `(B, *event_shape)`, of any dtype.
+            params: As in `__call__`; axes before the batch axis (samples) are kept.
+            training: Whether the call belongs to a training step.
+
+        Returns:
+            Tensor of shape `(..., B)`.
+
+        Raises:
+            ValueError: If the shape of `x` or of `params` does not fit.
+        """
+        parameters = self._split(params)
+        x = self._check_event(tf.cast(tf.convert_to_tensor(x), parameters[0].dtype))
+        missing = tf.math.is_nan(x)
+        x = tf.where(missing, tf.zeros_like(x), x)
+        return self._log_likelihood(x, missing, *parameters, training=training)
+
+    @abc.abstractmethod
+    def _distribution(self, *parameters):
+        """Returns the distribution with these parameters, one tensor for each name."""
+
+    def _sample(self, shape, seed, *parameters):
+        """Returns samples, `shape` before the shape of the parameters."""
+        return self._distribution(*parameters).sample(shape, seed=seed)
+
+    @abc.abstractmethod
+    def _log_likelihood(self, x, missing, *parameters, training):
+        """Returns the log-likelihood of the entries of `x` that are not `missing`."""
+
+    def _parameter_sizes(self, size):
+        """Returns the length of each parameter on the last axis for an event of this length."""
+        return (size,) * len(self.parameter_names)
+
+    @classmethod
+    def from_params_shape(cls, params_shape, **kwargs):
+        """Returns the family whose parameters have this shape (without the batch axis).
+
+        Args:
+            params_shape: Tuple, the shape of a network's output without its batch axis.
+            **kwargs: Further arguments of the family.
+
+        Raises:
+            ValueError: If no event shape has parameters of this shape.
+        """
+        *leading, last = params_shape
+        for size in range(1, (last or 0) + 1):
+            family = cls((*leading, size), **kwargs)
+            if family.params_shape[-1] == last:
+                return family
+            if family.params_shape[-1] > last:
+                break
+        raise ValueError(
+            f"{cls.__name__} expects {' and '.join(cls.parameter_names)} side by side on the last "
+            f"axis. Received: a network output of shape {tuple(params_shape)}. "
+            f"End the network with a layer of `{cls.__name__}(event_shape).params_size` units."
+        )
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {"event_shape": self.event_shape}
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns the family that has these constructor arguments."""
+        return cls(**config)
+
+    def __repr__(self):
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def _split(self, params):
+        """Returns the parameters, each a tensor of float32 or wider, after checking shapes."""
+        sizes = self._parameter_sizes(self.event_shape[-1])
+        if isinstance(params, (list, tuple)):
+            params = self._concatenate(params, sizes)
+        params = wide(params)
+        shape = tuple(params.shape)
+        rank = len(self.event_shape)
+        if shape[-rank:] != self.params_shape:
+            if shape[-1] != self.params_size:
+                raise ValueError(
+                    f"{type(self).__name__} expects params of shape "
+                    f"{('...', *self.params_shape)}: {', '.join(self.parameter_names)} side by "
+                    f"side on the last axis. Received: params of shape {shape}. "
+                    f"End the network with a layer of {self.params_size} units, or change the "
+                    f"event_shape={self.event_shape}."
+                )
+            params = tf.reshape(params, tf.concat([tf.shape(params)[:-1], self.params_shape], 0))
+            params = tf.ensure_shape(params, (*shape[:-1], *self.params_shape))
+        return [params] if len(sizes) == 1 else tf.split(params, sizes, axis=-1)
+
+    def _concatenate(self, params, sizes):
+        params = [wide(tensor) for tensor in params]
+        received = tuple(tuple(tensor.shape) for tensor in params)
+        expected = tuple((*self.event_shape[:-1], size) for size in sizes)
+        fits = len(received) == len(expected) and all(
+            shape[-len(event) :] == event for shape, event in zip(received, expected, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"{type(self).__name__} expects one tensor, or a list of "
+                f"{len(sizes)} ({', '.join(self.parameter_names)}) that end in the shapes "
+                f"{', '.join(map(str, expected))}. Received: params of the shapes "
+                f"{', '.join(map(str, received))}. "
+                "A network gives parameters alone: leave samples of the latent out."
+            )
+        return tf.concat(params, axis=-1)
+
+    def _check_event(self, x):
+        shape = tuple(x.shape)
+        rank = len(self.event_shape)
+        if len(shape) != rank + 1 or any(
+            size not in (None, expected)
+            for size, expected in zip(shape[1:], self.event_shape, strict=False)
+        ):
+            raise ValueError(
+                f"{type(self).__name__} expects data of shape {('batch', *self.event_shape)}. "
+                f"Received: data of shape {shape}. Reshape the data or change the "
+                f"event_shape={self.event_shape}."
+            )
+        return x
+
+
+class ElementwiseFamily(Family):
+    """A family whose entries are independent: each has a scalar distribution of its own.
+
+    Subclasses give the hook `_elements`, the distribution of the entries, and `support`, the
+    interval outside of which an entry has no probability.
+    """
+
+    support = None
+
+    @abc.abstractmethod
+    def _elements(self, *parameters):
+        """Returns a distribution with scalar events and one batch member for each entry."""
+
+    def _distribution(self, *parameters):
+        return tfd.Independent(
+            self._elements(*parameters), reinterpreted_batch_ndims=len(self.event_shape)
+        )
+
+    def _log_prob_elements(self, x, *parameters):
+        return self._elements(*parameters).log_prob(x)
+
+    def _log_likelihood(self, x, missing, *parameters, training):
+        del training
+        log_prob = self._log_prob_elements(x, *parameters)
+        log_prob = tf.where(missing, tf.zeros_like(log_prob), log_prob)
+        log_likelihood = sum_event(log_prob, self.event_shape)
+        if self.support is None:
+            return log_likelihood
+        # Two reductions of the data, where a condition on each entry would cost three passes
+        # over the samples.
+        axes = list(range(1, x.shape.rank))
+        low, high = self.support
+        inside = (tf.reduce_min(x, axes) >= low) & (tf.reduce_max(x, axes) <= high)
+        return tf.where(inside, log_likelihood, float("-inf"))
+
+
+def independent_over_leading_axes(distribution, event_shape):
+    """Makes a distribution over the last axis one over all axes of `event_shape`."""
+    if len(event_shape) == 1:
+        return distribution
+    return tfd.Independent(distribution, reinterpreted_batch_ndims=len(event_shape) - 1)

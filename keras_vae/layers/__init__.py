@@ -1,0 +1,6 @@
+"""Layers to drop into any Keras model."""
+
+from keras_vae.layers._kl_divergence_regularizer import KLDivergenceRegularizer
+from keras_vae.layers._sampling import Sampling
+
+__all__ = ["KLDivergenceRegularizer", "Sampling"]

@@ -1,0 +1,160 @@
+import re
+
+import keras
+import tensorflow as tf
+
+from keras_vae._checks import choice, number
+from keras_vae._random import Seeded
+from keras_vae._registry import serializable
+from keras_vae.divergences import kl_divergence
+from keras_vae.divergences._kl_divergence import METHODS
+from keras_vae.layers._parameters import (
+    check_family,
+    deserialized,
+    family_for,
+    serialize,
+    shapes_of,
+)
+from keras_vae.priors import Prior, StandardNormal
+
+
+@serializable
+class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
+    """Adds the KL divergence of a posterior from its prior to the loss; returns its input.
+
+    It turns any Keras model into a variational one: put it on the parameters that go into
+    `Sampling`, and train with `losses.NegativeLogLikelihood`. Keras' own losses average over the
+    entries of an example while this divergence is a sum, so that with `"binary_crossentropy"`
+    the weight of 1 acts like a beta of the number of pixels.
+
+        loss += weight * kl_weight * mean_b max(KL(q(z|x_b) || p(z)), free_nats)        [nats]
+
+    `kl_weight` is a variable that starts at 1 and that `KLAnnealing` moves. The metric
+    `kl_divergence` logs the mean divergence without weights; for a layer with a name of its own
+    it is `<name>_kl_divergence`, so that several layers of a hierarchy stay apart.
+
+    Args:
+        family: A `keras_vae.families.Family`, or None for `[z_mean, z_log_var]`. Defaults to
+            None.
+        prior: A `keras_vae.priors.Prior`, or None for the standard normal. Defaults to None.
+        weight: Number >= 0, the constant weight (beta). Defaults to 1.0.
+        free_nats: Number >= 0, nats an example that cost nothing. Defaults to 0.0.
+        method: "exact", "monte_carlo" (one sample an example) or "auto". Defaults to "auto".
+        seed: Integer or None, for the Monte Carlo estimate. Defaults to None.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
+
+    Call arguments:
+        inputs: `(B, *family.params_shape)`, or a list of tensors: the parameters in parts.
+        prior_params: Parameters of the same family for a prior that the network computes, as in
+            hierarchical models. Defaults to None.
+
+    Shapes:
+        inputs, prior_params: as above; outputs: the inputs.
+
+    Raises:
+        TypeError: If `family` or `prior` is of another kind.
+        ValueError: If a weight is negative, the shapes do not fit, or `prior_params` are given
+            beside a `prior`.
+
+    Reference:
+        Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, equation 7 and appendix B.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> layer = KLDivergenceRegularizer()
+        >>> z_mean, z_log_var = layer([tf.ones((5, 2)), tf.zeros((5, 2))])
+        >>> layer.losses[0].numpy().item()
+        1.0
+    """
+
+    def __init__(
+        self,
+        family=None,
+        prior=None,
+        weight=1.0,
+        free_nats=0.0,
+        method="auto",
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        owner = type(self).__name__
+        check_family(family, owner)
+        if prior is not None and not isinstance(prior, Prior):
+            raise TypeError(
+                f"{owner} expects a prior or None. Received: prior={prior!r}. "
+                "For example priors.StandardNormal(8)."
+            )
+        self.family = family
+        self.prior = prior
+        self.weight = number(weight, "weight", owner)
+        self.free_nats = number(free_nats, "free_nats", owner)
+        self.method = choice(method, "method", owner, METHODS)
+        self._set_seed(seed)
+        self.kl_weight = self.add_weight(
+            name="kl_weight",
+            shape=(),
+            initializer="ones",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self.kl_metric = keras.metrics.Mean(name=_metric_name(self.name))
+        self.built = True
+
+    def call(self, inputs, prior_params=None):
+        family = family_for(self.family, shapes_of(inputs), type(self).__name__)
+        q = family(inputs)
+        kl = kl_divergence(
+            q, self._prior_of(family, q, prior_params), self._samples(family, inputs), self.method
+        )
+        batch_size = tf.cast(tf.size(kl), kl.dtype)
+        loss = tf.math.divide_no_nan(tf.reduce_sum(tf.maximum(kl, self.free_nats)), batch_size)
+        self.add_loss(self.weight * tf.cast(tf.convert_to_tensor(self.kl_weight), kl.dtype) * loss)
+        self.kl_metric.update_state(kl)
+        return inputs
+
+    def _prior_of(self, family, q, prior_params):
+        if prior_params is None:
+            prior = self.prior or StandardNormal(family.event_shape, dtype=q.dtype.name)
+            return prior.distribution()
+        if self.prior is not None:
+            raise ValueError(
+                f"{type(self).__name__} expects one prior. Received: prior={self.prior!r} in the "
+                "constructor and prior_params in the call. Leave one out."
+            )
+        return family(prior_params)
+
+    def _samples(self, family, params):
+        if self.method == "exact":
+            return None
+        # Drawn for every family, used for those without a closed form: the graph drops the rest.
+        return family.sample(params, seed=self._next_seed())
+
+    def compute_output_shape(self, input_shape, prior_params_shape=None):
+        del prior_params_shape
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "family": serialize(self.family),
+            "prior": serialize(self.prior),
+            "weight": self.weight,
+            "free_nats": self.free_nats,
+            "method": self.method,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**deserialized(config, "family", "prior"))
+
+
+def _metric_name(layer_name):
+    # Keras numbers the layers that have no name of their own across all models of a process:
+    # the metric of the only layer of a model must not depend on that.
+    if re.fullmatch(r"kl_divergence_regularizer(_\d+)?", layer_name):
+        return "kl_divergence"
+    return f"{layer_name}_kl_divergence"

@@ -1,0 +1,71 @@
+import keras
+import tensorflow as tf
+
+from keras_vae._random import Seeded
+from keras_vae._registry import serializable
+from keras_vae.layers._parameters import (
+    check_family,
+    deserialized,
+    family_for,
+    serialize,
+    shapes_of,
+)
+
+
+@serializable
+class Sampling(Seeded, keras.layers.Layer):
+    """Draws z from the distribution whose parameters come in, by reparameterisation.
+
+    The layer between an encoder and a decoder. Gradients pass through the sample to the
+    parameters. It draws in training and in inference alike; the distribution is float32 or wider
+    under every dtype policy, and the state of the noise is saved with the model.
+
+        z = mean + exp(log_var / 2) * eps,  eps ~ N(0, 1)       for the default family
+
+    Args:
+        family: A `keras_vae.families.Family`, or None for `[z_mean, z_log_var]`. Defaults to
+            None.
+        seed: Integer or None. Defaults to None, a random start.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
+
+    Shapes:
+        inputs: `(B, *family.params_shape)`, or a list of tensors: the parameters in parts.
+        outputs: `(B, *family.event_shape)`.
+
+    Raises:
+        TypeError: If `family` is not a family or `seed` no integer.
+        ValueError: If the shapes of the inputs do not fit the family.
+
+    Reference:
+        Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, section 2.4.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> z_mean, z_log_var = tf.zeros((5, 2)), tf.zeros((5, 2))
+        >>> Sampling(seed=1)([z_mean, z_log_var]).shape
+        TensorShape([5, 2])
+    """
+
+    def __init__(self, family=None, seed=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        check_family(family, type(self).__name__)
+        self.family = family
+        self._set_seed(seed)
+        self.built = True
+
+    def call(self, inputs):
+        family = family_for(self.family, shapes_of(inputs), type(self).__name__)
+        z = family.sample(inputs, seed=self._next_seed())
+        return tf.cast(z, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        family = family_for(self.family, input_shape, type(self).__name__)
+        batch = input_shape[0][0] if isinstance(input_shape[0], (tuple, list)) else input_shape[0]
+        return (batch, *family.event_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "family": serialize(self.family), "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**deserialized(config, "family"))

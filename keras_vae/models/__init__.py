@@ -1,0 +1,5 @@
+"""The model: a variational autoencoder with its training, tasks and export."""
+
+from keras_vae.models._vae_model import VAEModel
+
+__all__ = ["VAEModel"]

@@ -1,0 +1,117 @@
+"""SavedModels with one signature a use."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+from keras_vae._inputs import split_inputs
+from keras_vae.evaluation._importance import importance_estimate
+
+
+def export(model, path, overwrite=True):
+    """Writes `model` to the directory `path`, complete or not at all."""
+    path = pathlib.Path(path)
+    if path.exists() and (not overwrite or not path.is_dir()):
+        raise ValueError(
+            f"VAEModel.export expects a directory that may be written. Received: path={path}, "
+            "which exists. Take another path or overwrite=True."
+        )
+    if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").exists():
+        raise ValueError(
+            "VAEModel.export expects a new directory, an empty one, or an earlier SavedModel. "
+            f"Received: path={path}, which holds other files. Take another path."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        module, signatures = _served(model)
+        tf.saved_model.save(module, str(temporary), signatures=signatures)
+        # The permissions of an ordinary directory, not those of a private temporary one.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _served(model):
+    """Returns a module that holds the model's variables, and its signatures."""
+    module = tf.Module()
+    metrics = {id(variable) for variable in model.metrics_variables}
+    # Variables alone: a SavedModel of the Keras object would carry its Python structure along.
+    module.state = [v.value for v in model.variables if id(v) not in metrics]
+    x, *condition = _input_specs(model)
+    z = tf.TensorSpec((None, *model.posterior.event_shape), tf.float32, name="z")
+    num_samples = tf.TensorSpec((), tf.int32, name="num_samples")
+    seed = tf.TensorSpec((2,), tf.int32, name="seed")
+    specs = {
+        "serving_default": (_reconstruct, [x]),
+        "encode": (_encode, [x]),
+        "decode": (_decode, [z]),
+        "sample": (_sample, [num_samples, seed]),
+        "log_likelihood": (_log_likelihood, [x, num_samples, seed]),
+    }
+    functions = {
+        name: _bind(function, model).get_concrete_function(*arguments, *condition)
+        for name, (function, arguments) in specs.items()
+    }
+    return module, functions
+
+
+def _bind(function, model):
+    return tf.function(lambda *arguments: function(model, *arguments))
+
+
+def _input_specs(model):
+    """Returns the specification of x and, if the encoder takes one, of the condition."""
+    inputs = getattr(model.encoder, "inputs", None)
+    if inputs:
+        shapes = [(tensor.shape, tensor.dtype) for tensor in inputs]
+    else:
+        x, condition = split_inputs_shape(model.get_build_config()["input_shape"])
+        shapes = [(shape, model.input_dtype) for shape in (x, condition) if shape is not None]
+    return [
+        tf.TensorSpec((None, *shape[1:]), _served_dtype(dtype), name=name)
+        for name, (shape, dtype) in zip(("x", "condition"), shapes, strict=False)
+    ]
+
+
+def split_inputs_shape(shape):
+    return split_inputs(shape) if isinstance(shape, dict) else (shape, None)
+
+
+def _served_dtype(dtype):
+    # Callers send float32, whatever the precision inside.
+    return tf.float32 if dtype in ("float16", "bfloat16") else tf.as_dtype(dtype)
+
+
+def _reconstruct(model, x, condition=None):
+    inputs = x if condition is None else {"x": x, "condition": condition}
+    return {"reconstruction": model(inputs, training=False)}
+
+
+def _encode(model, x, condition=None):
+    posterior = model.encode(x, condition)
+    return {"mean": posterior.mean(), "stddev": posterior.stddev()}
+
+
+def _decode(model, z, condition=None):
+    return {"mean": model.decode(z, condition).mean()}
+
+
+def _sample(model, num_samples, seed, condition=None):
+    return {
+        "sample": model.sample(num_samples, seed, condition),
+        "mean": model.sample(num_samples, seed, condition, mean=True),
+    }
+
+
+def _log_likelihood(model, x, num_samples, seed, condition=None):
+    estimate = importance_estimate(model, x, condition, num_samples, seed)
+    return estimate._asdict()

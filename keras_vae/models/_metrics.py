@@ -1,0 +1,101 @@
+"""What a `VAEModel` logs."""
+
+import keras
+import tensorflow as tf
+
+TERMS = ("reconstruction_loss", "kl_divergence", "penalty", "total")
+# What is at fault if a term is the first that is not finite; with finite terms, the objective
+# itself; with a finite loss, its derivative.
+_FAULTS = ("reconstruction", "KL", "penalty", "objective", "gradient")
+
+
+class LossTerms(keras.metrics.Metric):
+    """Means over the examples of an epoch: `loss`, `reconstruction_loss`, `kl_divergence`, `elbo`.
+
+    Sums and the number of examples are one variable, updated at once. Without any finite step
+    the means are NaN, not 0.
+    """
+
+    def __init__(self, name="loss_terms", **kwargs):
+        super().__init__(name=name, dtype="float32", **kwargs)
+        self.sums = self.add_variable(shape=(4,), initializer="zeros", name="sums")
+
+    def update_state(self, loss, reconstruction_loss, kl_divergence, num_examples):
+        """Adds the sums over the examples of a batch."""
+        values = (loss, reconstruction_loss, kl_divergence, num_examples)
+        self.sums.assign_add(tf.stack([tf.cast(value, tf.float32) for value in values]))
+
+    def reset_state(self):
+        self.sums.assign(tf.zeros(4))
+
+    def result(self):
+        sums = tf.convert_to_tensor(self.sums)
+        loss, reconstruction_loss, kl_divergence = tf.unstack(sums[:3] / sums[3])
+        return {
+            "loss": loss,
+            "reconstruction_loss": reconstruction_loss,
+            "kl_divergence": kl_divergence,
+            # Always at a KL weight of 1.
+            "elbo": -(reconstruction_loss + kl_divergence),
+        }
+
+
+class SkippedSteps(keras.metrics.Metric):
+    """Number of steps of an epoch whose loss or gradient was not finite.
+
+    Keeps as well, across epochs, how many came in a row and which term was at fault, for
+    `raise_after`.
+    """
+
+    def __init__(self, name="skipped_steps", **kwargs):
+        super().__init__(name=name, dtype="float32", **kwargs)
+        self.total = self._scalar("total")
+        self.in_a_row = self._scalar("in_a_row")
+        self.fault = self._scalar("fault")
+
+    def update_state(self, terms_finite, applied, counted):
+        """Counts a step.
+
+        Args:
+            terms_finite: Boolean vector, whether each of `TERMS` is finite.
+            applied: Boolean, whether the step reached the weights.
+            counted: Boolean, whether a step that did not is a fault. (An overflow of the loss
+                scale is not: the scale is lowered until the step fits.)
+        """
+        self.count(applied)
+        in_a_row = tf.convert_to_tensor(self.in_a_row)
+        in_a_row = tf.where(counted, in_a_row + 1.0, in_a_row)
+        self.in_a_row.assign(tf.where(applied, 0.0, in_a_row))
+        finite = tf.concat([terms_finite, [False]], axis=0)
+        fault = tf.cast(tf.argmin(tf.cast(finite, tf.int32)), tf.float32)
+        self.fault.assign(tf.where(applied, tf.convert_to_tensor(self.fault), fault))
+
+    def count(self, finite):
+        """Adds one to the number unless `finite`."""
+        self.total.assign_add(tf.where(finite, 0.0, 1.0))
+
+    def reset_state(self):
+        self.total.assign(0.0)
+
+    def result(self):
+        return tf.convert_to_tensor(self.total)
+
+    def raise_after(self, limit, step, likelihood):
+        """Raises a ValueError if `limit` steps in a row were not finite."""
+        in_a_row = int(self.in_a_row.numpy())
+        if in_a_row < limit:
+            return
+        self.in_a_row.assign(0.0)
+        raise ValueError(
+            "VAEModel expects a finite loss and finite gradients. Received: a "
+            f"{_FAULTS[int(self.fault.numpy())]} term that was not finite in {in_a_row} steps in "
+            f"a row, after {step} updates; no weight was changed in them. Look for NaN and "
+            f"infinities in the data, for data outside the support of {likelihood!r}, or lower "
+            "the learning rate."
+        )
+
+    def _scalar(self, name):
+        # Every replica counts the same global steps: one of them speaks for all.
+        return self.add_variable(
+            shape=(), initializer="zeros", aggregation="only_first_replica", name=name
+        )

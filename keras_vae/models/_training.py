@@ -1,0 +1,161 @@
+"""The training of a `VAEModel`: compile, train_step and test_step."""
+
+import keras
+import tensorflow as tf
+
+from keras_vae import objectives
+from keras_vae._checks import count
+from keras_vae._distribute import sum_over_replicas
+from keras_vae._inputs import example_weights, split_inputs
+from keras_vae.models._metrics import TERMS, LossTerms, SkippedSteps
+from keras_vae.models._update import apply_gradients, finite_on_all_replicas, total
+
+
+class VariationalTraining(keras.Model):
+    """A Keras model whose loss is an objective. Subclasses give `_terms(inputs, y, training)`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.objective = None
+        self.kl_weight = self.add_weight(
+            name="kl_weight",
+            shape=(),
+            initializer="ones",
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self._loss_terms = LossTerms()
+        self._skipped_steps = SkippedSteps()
+
+    def compile(self, optimizer="adam", objective="elbo", *, max_skipped_steps=10, **kwargs):
+        """Configures the training.
+
+        Args:
+            optimizer: As in `keras.Model.compile`. Defaults to "adam".
+            objective: A `keras_vae.objectives.Objective` or its name. Defaults to "elbo".
+            max_skipped_steps: Integer >= 1. So many steps in a row without a finite loss and
+                finite gradients end the training with an error. Defaults to 10.
+            **kwargs: Further arguments of `keras.Model.compile`: `metrics` (of the target and
+                the mean reconstruction), `jit_compile`, `steps_per_execution`, ...
+
+        Raises:
+            TypeError: If the objective is of another kind.
+            ValueError: If a `loss` is given: the likelihood and the objective are the loss.
+        """
+        for name in ("loss", "loss_weights"):
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(
+                    "VAEModel expects an objective, which is its loss. "
+                    f"Received: {name} in compile(). Leave it out; the reconstruction term is "
+                    "set by the likelihood: VAEModel(..., likelihood=...)."
+                )
+        self.objective = objectives.get(objective)
+        self.max_skipped_steps = count(max_skipped_steps, "max_skipped_steps", "VAEModel")
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            config["objective"] = keras.saving.serialize_keras_object(self.objective)
+            config["max_skipped_steps"] = self.max_skipped_steps
+        return config
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def train_step(self, data):
+        """One step of `fit`: the objective's gradients, applied if they are finite."""
+        inputs, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            losses, y, y_pred = self._batch_losses(inputs, y, sample_weight, training=True)
+            loss = self.optimizer.scale_loss(losses["total"])
+        variables = self.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        finite = finite_on_all_replicas([*(losses[term] for term in TERMS), total(gradients)])
+        all_finite, loss_finite = tf.reduce_all(finite), tf.reduce_all(finite[:-1])
+        apply_gradients(self.optimizer, gradients, variables, all_finite)
+        counted = ~all_finite
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            # A loss that is finite at a scale above 1 only overflowed when it was scaled.
+            scale = tf.convert_to_tensor(self.optimizer.dynamic_scale)
+            counted &= ~loss_finite | (scale < 1.0)
+        self._skipped_steps.update_state(finite[:-1], all_finite, counted)
+        self._update_loss_terms(losses, keep=loss_finite)
+        return self.compute_metrics(inputs, y, y_pred, sample_weight)
+
+    def test_step(self, data):
+        """One step of `evaluate`: the same loss, without an update.
+
+        A loss that is not finite is shown as it is, and its batches are counted.
+        """
+        inputs, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        losses, y, y_pred = self._batch_losses(inputs, y, sample_weight, training=False)
+        self._skipped_steps.count(tf.reduce_all(finite_on_all_replicas([losses["total"]])))
+        self._update_loss_terms(losses)
+        return self.compute_metrics(inputs, y, y_pred, sample_weight)
+
+    def predict_step(self, data):
+        """One step of `predict`: the mean reconstruction from the posterior's mean."""
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self(inputs, training=False)
+
+    def make_train_function(self, force=False):
+        if self.train_function is not None and not force:
+            return
+        super().make_train_function(force)
+        train = self.train_function
+
+        def train_and_check(iterator):
+            logs = train(iterator)
+            self._skipped_steps.raise_after(
+                self.max_skipped_steps, int(self.optimizer.iterations.numpy()), self.likelihood
+            )
+            return logs
+
+        self.train_function = train_and_check
+
+    def _batch_losses(self, inputs, y, sample_weight, training):
+        """Returns the sums and contributions to the mean of one batch, the target, the prediction.
+
+        Under a distribution strategy the contributions of the replicas add up to the mean over
+        the global batch, however unevenly it is divided.
+        """
+        x, _ = split_inputs(inputs)
+        y = x if y is None else y
+        terms, y_pred = self._terms(inputs, y, training)
+        loss = self.objective(terms)
+        weights = example_weights(sample_weight, loss.shape, loss.dtype)
+
+        def summed(value):
+            return tf.reduce_sum(value if weights is None else value * weights)
+
+        num_examples = tf.cast(tf.size(loss), loss.dtype)
+        (global_batch_size,) = sum_over_replicas(num_examples)
+        penalty = self._penalty(loss.dtype)
+        return (
+            {
+                "total": tf.math.divide_no_nan(summed(loss), global_batch_size)
+                + penalty / self.distribute_strategy.num_replicas_in_sync,
+                "loss": summed(loss) + penalty * num_examples,
+                "reconstruction_loss": summed(terms.reconstruction_loss),
+                "kl_divergence": summed(terms.kl_divergence),
+                "penalty": penalty,
+                "num_examples": num_examples,
+            },
+            y,
+            y_pred,
+        )
+
+    def _penalty(self, dtype):
+        """Sum of what layers added with `add_loss` and weight regularizers."""
+        return tf.add_n([tf.cast(tf.reduce_sum(loss), dtype) for loss in self.losses] or [0.0])
+
+    def _update_loss_terms(self, losses, keep=True):
+        names = ("loss", "reconstruction_loss", "kl_divergence", "num_examples")
+        self._loss_terms.update_state(
+            *(tf.where(keep, losses[name], tf.zeros_like(losses[name])) for name in names)
+        )

@@ -1,0 +1,32 @@
+import abc
+
+import keras
+
+
+class Prior(keras.layers.Layer, abc.ABC):
+    """The distribution p(z) of the latents: a Keras layer, since it may hold weights.
+
+    Subclasses give `distribution` and `event_shape`.
+    """
+
+    def __init__(self, **kwargs):
+        # Priors are not called: nothing is to be cast to the dtype policy.
+        super().__init__(autocast=False, **kwargs)
+        self.built = True
+
+    @abc.abstractmethod
+    def distribution(self, *, encode=None, condition=None):
+        """Returns p(z), or p(z | condition), as a `tfd.Distribution`.
+
+        Args:
+            encode: The model's function x -> q(z|x), for priors made of encoded points.
+            condition: Tensor of shape `(B, ...)`, for priors that depend on one.
+        """
+
+    def call(self, inputs):
+        """Not used: a distribution cannot travel between layers."""
+        raise NotImplementedError(f"{type(self).__name__} is used through `distribution()`.")
+
+    @property
+    def _wide_dtype(self):
+        return "float64" if self.variable_dtype == "float64" else "float32"

@@ -1,0 +1,68 @@
+import keras
+import tensorflow as tf
+
+from keras_vae._registry import serializable
+from keras_vae.families import Family
+from keras_vae.priors._prior import Prior
+
+
+@serializable
+class TrainablePrior(Prior):
+    """A prior of any family whose parameters are weights, trained with the model.
+
+    The parameters start at zero: for the normal families that is the standard normal
+    distribution.
+
+        p(z) = family(params), params a weight
+
+    Args:
+        family: A `keras_vae.families.Family` over the latents.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
+
+    Shapes:
+        samples: `(..., *family.event_shape)`.
+
+    Raises:
+        TypeError: If `family` is not a family.
+
+    Reference:
+        Chen et al., "Variational Lossy Autoencoder", 2017, section 3.2 (learned priors).
+
+    Example:
+        >>> from keras_vae.families import MultivariateNormalDiag
+        >>> prior = TrainablePrior(MultivariateNormalDiag(2))
+        >>> prior.distribution().mean().numpy()
+        array([0., 0.], dtype=float32)
+    """
+
+    def __init__(self, family, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(family, Family):
+            raise TypeError(
+                "TrainablePrior expects a family of distributions. "
+                f"Received: family={family!r}. For example "
+                "TrainablePrior(families.MultivariateNormalDiag(2))."
+            )
+        self.family = family
+        self.params = self.add_weight(
+            name="params", shape=family.params_shape, initializer="zeros", autocast=False
+        )
+
+    @property
+    def event_shape(self):
+        """Shape of one latent."""
+        return self.family.event_shape
+
+    def distribution(self, *, encode=None, condition=None):
+        del encode, condition
+        return self.family(tf.convert_to_tensor(self.params))
+
+    def get_config(self):
+        family = keras.saving.serialize_keras_object(self.family)
+        return {**super().get_config(), "family": family}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["family"] = keras.saving.deserialize_keras_object(config["family"])
+        return cls(**config)

@@ -1,0 +1,202 @@
+"""Schedules: pure functions of training progress.
+
+A schedule maps progress (steps, epochs, or the share of a run, as its user counts) to a value.
+Each knows its `duration`, the progress after which the value no longer changes.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+
+from keras_vae._checks import count, number
+
+__all__ = ["Schedule", "constant", "cosine", "cyclical", "join", "linear", "sigmoid"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A function of progress that ends.
+
+    Args:
+        function: Callable, from progress in [0, duration] to a value.
+        duration: Number >= 0, progress after which the value stays.
+
+    Example:
+        >>> square = Schedule(lambda progress: progress**2, duration=10)
+        >>> square(5), square(20)
+        (25.0, 100.0)
+    """
+
+    function: Callable[[float], float]
+    duration: float
+
+    def __call__(self, progress):
+        """Returns the value at this progress, a float."""
+        return float(self.function(min(max(float(progress), 0.0), self.duration)))
+
+
+def constant(value):
+    """Returns a schedule that never changes.
+
+    Args:
+        value: Number >= 0.
+
+    Example:
+        >>> constant(0.5)(100)
+        0.5
+    """
+    value = number(value, "value", "constant")
+    return Schedule(lambda progress: value, 0.0)
+
+
+def linear(start=0.0, end=1.0, duration=1.0):
+    """Returns a schedule that goes from `start` to `end` in a straight line.
+
+        value = start + (end - start) * progress / duration
+
+    Args:
+        start: Number >= 0. Defaults to 0.0.
+        end: Number >= 0. Defaults to 1.0.
+        duration: Number >= 0, progress at which `end` is reached. Defaults to 1.0.
+
+    Reference:
+        Bowman et al., "Generating Sentences from a Continuous Space", 2016, section 3.1; Sonderby
+        et al., "Ladder Variational Autoencoders", 2016, section 2.3.
+
+    Example:
+        >>> [linear(0.0, 1.0, duration=100)(step) for step in (0, 50, 100, 150)]
+        [0.0, 0.5, 1.0, 1.0]
+    """
+    return _shaped("linear", lambda share: share, start, end, duration)
+
+
+def cosine(start=0.0, end=1.0, duration=1.0):
+    """Returns a schedule that goes from `start` to `end` along half a cosine, flat at both ends.
+
+        value = start + (end - start) * (1 - cos(pi * progress / duration)) / 2
+
+    Args:
+        start: Number >= 0. Defaults to 0.0.
+        end: Number >= 0. Defaults to 1.0.
+        duration: Number >= 0, progress at which `end` is reached. Defaults to 1.0.
+
+    Example:
+        >>> [round(cosine(0.0, 1.0, duration=100)(step), 3) for step in (0, 25, 50, 100)]
+        [0.0, 0.146, 0.5, 1.0]
+    """
+    return _shaped(
+        "cosine", lambda share: 0.5 * (1 - math.cos(math.pi * share)), start, end, duration
+    )
+
+
+def sigmoid(start=0.0, end=1.0, duration=1.0, steepness=10.0):
+    """Returns a schedule that goes from `start` to `end` along a logistic curve.
+
+    The curve is stretched so that it passes through both ends.
+
+        s(t) = 1 / (1 + exp(-steepness * (t - 1/2)))
+        value = start + (end - start) * (s(t) - s(0)) / (s(1) - s(0)),  t = progress / duration
+
+    Args:
+        start: Number >= 0. Defaults to 0.0.
+        end: Number >= 0. Defaults to 1.0.
+        duration: Number >= 0, progress at which `end` is reached. Defaults to 1.0.
+        steepness: Number >= 0.001. Defaults to 10.0.
+
+    Reference:
+        Bowman et al., "Generating Sentences from a Continuous Space", 2016, figure 2.
+
+    Example:
+        >>> [round(sigmoid(0.0, 1.0, duration=100)(step), 3) for step in (0, 25, 50, 100)]
+        [0.0, 0.07, 0.5, 1.0]
+    """
+    steepness = number(steepness, "steepness", "sigmoid", minimum=1e-3)
+
+    def curve(share):
+        return math.tanh(0.5 * steepness * (share - 0.5)) / math.tanh(0.25 * steepness)
+
+    return _shaped("sigmoid", lambda share: 0.5 * (1 + curve(share)), start, end, duration)
+
+
+def cyclical(start=0.0, end=1.0, duration=1.0, num_cycles=4, ratio=0.5):
+    """Returns a schedule that rises from `start` to `end` several times.
+
+    In each cycle the value rises in a straight line for the share `ratio` of the cycle and then
+    stays at `end`. It ends at `end`.
+
+    Args:
+        start: Number >= 0. Defaults to 0.0.
+        end: Number >= 0. Defaults to 1.0.
+        duration: Number >= 0, progress at which the last cycle ends. Defaults to 1.0.
+        num_cycles: Integer >= 1. Defaults to 4.
+        ratio: Number in [0, 1]. Defaults to 0.5.
+
+    Reference:
+        Fu et al., "Cyclical Annealing Schedule", 2019, equations 6 and 7.
+
+    Example:
+        >>> schedule = cyclical(0.0, 1.0, duration=100, num_cycles=2)
+        >>> [schedule(step) for step in (0, 10, 25, 49, 50, 75, 100)]
+        [0.0, 0.4, 1.0, 1.0, 0.0, 1.0, 1.0]
+    """
+    num_cycles = count(num_cycles, "num_cycles", "cyclical")
+    ratio = number(ratio, "ratio", "cyclical")
+    if ratio > 1:
+        raise ValueError(
+            f"cyclical expects a ratio in [0, 1]. Received: ratio={ratio!r}. It is the share of "
+            "a cycle in which the value rises."
+        )
+
+    def shape(share):
+        within = share * num_cycles % 1.0
+        if share == 1.0 or within >= ratio:
+            return 1.0
+        return within / ratio
+
+    return _shaped("cyclical", shape, start, end, duration)
+
+
+def join(schedules, boundaries):
+    """Returns schedules one after the other, each with a clock that starts at its boundary.
+
+    Args:
+        schedules: List of schedules.
+        boundaries: Increasing numbers, one less than schedules: where the next one begins.
+
+    Raises:
+        ValueError: If the numbers of schedules and boundaries do not fit, or if the boundaries
+            do not increase.
+
+    Example:
+        >>> warm_up = join([constant(0.0), linear(0.0, 1.0, duration=10)], boundaries=[5])
+        >>> [warm_up(epoch) for epoch in (0, 4, 5, 10, 15)]
+        [0.0, 0.0, 0.0, 0.5, 1.0]
+    """
+    boundaries = [number(boundary, "boundaries", "join") for boundary in boundaries]
+    increasing = all(a < b for a, b in itertools.pairwise(boundaries))
+    if not schedules or len(boundaries) != len(schedules) - 1 or not increasing:
+        raise ValueError(
+            "join expects one increasing boundary between each two schedules. "
+            f"Received: {len(schedules)} schedules and boundaries={boundaries!r}. "
+            "For example join([first, second], boundaries=[10])."
+        )
+    starts = [0.0, *boundaries]
+    duration = starts[-1] + getattr(schedules[-1], "duration", 0.0)
+
+    def function(progress):
+        index = sum(progress >= boundary for boundary in boundaries)
+        return schedules[index](progress - starts[index])
+
+    return Schedule(function, duration)
+
+
+def _shaped(owner, shape, start, end, duration):
+    start, end = number(start, "start", owner), number(end, "end", owner)
+    duration = number(duration, "duration", owner)
+
+    def function(progress):
+        share = progress / duration if duration else 1.0
+        return start + (end - start) * shape(share)
+
+    return Schedule(function, duration)
