@@ -66,7 +66,13 @@ def fold_in(seed, data):
 
 
 def as_seed(seed):
-    """Returns a seed tensor of shape (2,) and int32 from an integer or a pair of integers."""
+    """Returns a seed tensor of shape (2,) and int32 from an integer or a pair of integers.
+
+    None gives a new seed at each call, from the noise that `keras.utils.set_random_seed` sets.
+    """
+    if seed is None:
+        # An operation with a state of its own: a compiled function draws anew at each call.
+        return tf.random.uniform((2,), tf.int32.min, tf.int32.max, tf.int32)
     value = np.asarray(seed) if not tf.is_tensor(seed) else seed
     integer = value.dtype.is_integer if tf.is_tensor(value) else value.dtype.kind in "iu"
     if not integer or value.shape not in [(), (2,)]:

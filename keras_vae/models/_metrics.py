@@ -80,18 +80,18 @@ class SkippedSteps(keras.metrics.Metric):
     def result(self):
         return tf.convert_to_tensor(self.total)
 
-    def raise_after(self, limit, step, likelihood):
-        """Raises a ValueError if `limit` steps in a row were not finite."""
+    def raise_after(self, limit, model):
+        """Raises a ValueError if `limit` steps in a row of `model` were not finite."""
         in_a_row = int(self.in_a_row.numpy())
         if in_a_row < limit:
             return
         self.in_a_row.assign(0.0)
+        fault, step = _FAULTS[int(self.fault.numpy())], int(model.optimizer.iterations.numpy())
         raise ValueError(
-            "VAEModel expects a finite loss and finite gradients. Received: a "
-            f"{_FAULTS[int(self.fault.numpy())]} term that was not finite in {in_a_row} steps in "
-            f"a row, after {step} updates; no weight was changed in them. Look for NaN and "
-            f"infinities in the data, for data outside the support of {likelihood!r}, or lower "
-            "the learning rate."
+            "VAEModel expects a finite loss and finite gradients. Received: a non-finite "
+            f"{fault} term in {in_a_row} steps in a row, after step {step}; they changed no "
+            "weight. Look for infinities in the data and for data outside the support of "
+            f"{model.likelihood!r}, or lower the learning rate."
         )
 
     def _scalar(self, name):

@@ -17,8 +17,13 @@ def check_network(network, name):
 
 def refuse_kl_twice(encoder):
     """Raises a ValueError if the encoder's output comes out of a KLDivergenceRegularizer."""
-    for output in getattr(encoder, "outputs", None) or []:
-        layer = getattr(getattr(output, "_keras_history", None), "operation", None)
+    outputs = getattr(encoder, "outputs", None)
+    if outputs:
+        layers = [output._keras_history.operation for output in outputs]
+    else:
+        # A Sequential without Input has no outputs yet.
+        layers = encoder.layers[-1:] if isinstance(encoder, keras.Sequential) else []
+    for layer in layers:
         if isinstance(layer, KLDivergenceRegularizer):
             raise ValueError(
                 "VAEModel expects an encoder without a KLDivergenceRegularizer on its output, "

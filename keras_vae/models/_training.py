@@ -6,9 +6,16 @@ import tensorflow as tf
 from keras_vae import objectives
 from keras_vae._checks import count
 from keras_vae._distribute import sum_over_replicas
-from keras_vae._inputs import example_weights, split_inputs
+from keras_vae._inputs import example_weights, observed_or, split_inputs
 from keras_vae.models._metrics import TERMS, LossTerms, SkippedSteps
-from keras_vae.models._update import apply_gradients, finite_on_all_replicas, total
+from keras_vae.models._train_function import single_step_function
+from keras_vae.models._update import (
+    apply_gradients,
+    entries_finite,
+    restore_unless,
+    true_on_all_replicas,
+    values_of,
+)
 
 
 class VariationalTraining(keras.Model):
@@ -38,7 +45,8 @@ class VariationalTraining(keras.Model):
             max_skipped_steps: Integer >= 1. So many steps in a row without a finite loss and
                 finite gradients end the training with an error. Defaults to 10.
             **kwargs: Further arguments of `keras.Model.compile`: `metrics` (of the target and
-                the mean reconstruction), `jit_compile`, `steps_per_execution`, ...
+                the mean reconstruction, which a missing entry is taken to be equal to),
+                `jit_compile`, `steps_per_execution`, ...
 
         Raises:
             TypeError: If the objective is of another kind.
@@ -70,14 +78,23 @@ class VariationalTraining(keras.Model):
     def train_step(self, data):
         """One step of `fit`: the objective's gradients, applied if they are finite."""
         inputs, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        statistics = values_of(self._moving_statistics())
         with tf.GradientTape() as tape:
             losses, y, y_pred = self._batch_losses(inputs, y, sample_weight, training=True)
             loss = self.optimizer.scale_loss(losses["total"])
         variables = self.trainable_variables
         gradients = tape.gradient(loss, variables)
-        finite = finite_on_all_replicas([*(losses[term] for term in TERMS), total(gradients)])
+        if all(gradient is None for gradient in gradients):
+            raise ValueError(
+                "VAEModel expects trainable weights that the loss depends on. Received: "
+                f"{len(variables)} trainable weights, none of them with a gradient. "
+                "Set trainable = True on the model or on one of its networks."
+            )
+        terms_finite = [tf.math.is_finite(losses[term]) for term in TERMS]
+        finite = true_on_all_replicas([*terms_finite, entries_finite(gradients)])
         all_finite, loss_finite = tf.reduce_all(finite), tf.reduce_all(finite[:-1])
         apply_gradients(self.optimizer, gradients, variables, all_finite)
+        restore_unless(all_finite, self._moving_statistics(), statistics)
         counted = ~all_finite
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             # A loss that is finite at a scale above 1 only overflowed when it was scaled.
@@ -94,7 +111,8 @@ class VariationalTraining(keras.Model):
         """
         inputs, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         losses, y, y_pred = self._batch_losses(inputs, y, sample_weight, training=False)
-        self._skipped_steps.count(tf.reduce_all(finite_on_all_replicas([losses["total"]])))
+        (finite,) = tf.unstack(true_on_all_replicas([tf.math.is_finite(losses["total"])]))
+        self._skipped_steps.count(finite)
         self._update_loss_terms(losses)
         return self.compute_metrics(inputs, y, y_pred, sample_weight)
 
@@ -104,16 +122,16 @@ class VariationalTraining(keras.Model):
         return self(inputs, training=False)
 
     def make_train_function(self, force=False):
+        """Makes the function that `fit` runs: Keras' own, faster, and ended by faults in a row."""
         if self.train_function is not None and not force:
             return
         super().make_train_function(force)
-        train = self.train_function
+        train = single_step_function(self, otherwise=self.train_function)
 
         def train_and_check(iterator):
             logs = train(iterator)
-            self._skipped_steps.raise_after(
-                self.max_skipped_steps, int(self.optimizer.iterations.numpy()), self.likelihood
-            )
+            if logs["skipped_steps"].numpy() > 0:
+                self._skipped_steps.raise_after(self.max_skipped_steps, self)
             return logs
 
         self.train_function = train_and_check
@@ -127,18 +145,23 @@ class VariationalTraining(keras.Model):
         x, _ = split_inputs(inputs)
         y = x if y is None else y
         terms, y_pred = self._terms(inputs, y, training)
+        y = y if y_pred is None else observed_or(y, y_pred)
         loss = self.objective(terms)
         weights = example_weights(sample_weight, loss.shape, loss.dtype)
 
         def summed(value):
-            return tf.reduce_sum(value if weights is None else value * weights)
+            # An infinite loss times a weight of zero is no part of the sum.
+            return tf.reduce_sum(
+                value if weights is None else tf.math.multiply_no_nan(value, weights)
+            )
 
         num_examples = tf.cast(tf.size(loss), loss.dtype)
         (global_batch_size,) = sum_over_replicas(num_examples)
         penalty = self._penalty(loss.dtype)
         return (
             {
-                "total": tf.math.divide_no_nan(summed(loss), global_batch_size)
+                # NaN without any example on any replica: such a step is skipped.
+                "total": summed(loss) / global_batch_size
                 + penalty / self.distribute_strategy.num_replicas_in_sync,
                 "loss": summed(loss) + penalty * num_examples,
                 "reconstruction_loss": summed(terms.reconstruction_loss),
@@ -150,9 +173,14 @@ class VariationalTraining(keras.Model):
             y_pred,
         )
 
+    def _moving_statistics(self):
+        """What a forward pass in training mode changes, as in batch normalization."""
+        return [v for v in self.non_trainable_weights if v is not self.kl_weight]
+
     def _penalty(self, dtype):
         """Sum of what layers added with `add_loss` and weight regularizers."""
-        return tf.add_n([tf.cast(tf.reduce_sum(loss), dtype) for loss in self.losses] or [0.0])
+        losses = [tf.cast(tf.reduce_sum(loss), dtype) for loss in self.losses]
+        return tf.add_n(losses or [tf.zeros((), dtype)])
 
     def _update_loss_terms(self, losses, keep=True):
         names = ("loss", "reconstruction_loss", "kl_divergence", "num_examples")

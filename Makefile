@@ -1,0 +1,31 @@
+# `make quickstart` and `make test` are all a newcomer needs: each makes .venv where it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: quickstart test check format bench
+
+quickstart: $(VENV)/.installed
+	$(VENV)/bin/python examples/quickstart.py
+
+test: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+format: $(VENV)/.installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.installed
+	$(VENV)/bin/python benchmarks/step_time.py
+	$(VENV)/bin/python benchmarks/import_time.py
+
+# Installed anew when the metadata changes.
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
+	touch $@
