@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from keras_vae._tfp import tfd
+
 
 def number(value, name, owner, minimum=0.0, optional=False):
     """Returns `value` as a float of at least `minimum`, or raises with the argument's name."""
@@ -45,3 +47,20 @@ def choice(value, name, owner, choices):
             f"Received: {name}={value!r}. Change the value."
         )
     return value
+
+
+def distributions(q, p, owner):
+    """Raises unless `q` and `p` are distributions of events of one shape."""
+    for name, value in (("q", q), ("p", p)):
+        if not isinstance(value, tfd.Distribution):
+            raise TypeError(
+                f"{owner} expects two TFP distributions. Received: {name}={value!r}. "
+                "For example families.MultivariateNormalDiag(2)(params)."
+            )
+    # Without this check TFP repeats an event of size 1.
+    if not q.event_shape.is_compatible_with(p.event_shape):
+        raise ValueError(
+            f"{owner} expects two distributions of events of one shape. "
+            f"Received: event shapes {tuple(q.event_shape)} and {tuple(p.event_shape)}. "
+            "Give the prior the shape of the latent."
+        )

@@ -3,27 +3,22 @@
 import contextlib
 import os
 import pathlib
-import tempfile
+import uuid
 
 
 @contextlib.contextmanager
 def written_atomically(path):
-    """Yields a temporary path beside `path` that takes its name if the block succeeds."""
+    """Yields a temporary path beside `path`; the file there takes the name if the block succeeds.
+
+    Folders that are missing are made. Readers see the old file or the new one, never half of it,
+    and a block that fails leaves nothing behind.
+    """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    # In the same folder, since a file can only be renamed at once within one file system.
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
-        yield pathlib.Path(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(name)
-        raise
-
-
-def _umask():
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

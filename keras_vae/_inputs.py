@@ -31,9 +31,18 @@ def fill_missing(x):
     return tf.where(tf.math.is_nan(x), tf.zeros_like(x), x) if x.dtype.is_floating else x
 
 
+def observed_or(y, y_pred):
+    """Returns `y` with the prediction in place of its NaN, for metrics that know no 'missing'."""
+    y = tf.convert_to_tensor(y)
+    if not y.dtype.is_floating:
+        return y
+    return tf.where(tf.math.is_nan(y), tf.cast(y_pred, y.dtype), y)
+
+
 def network_inputs(x, condition):
     """Returns what a network is called with."""
-    return x if condition is None else [x, condition]
+    # Keras takes no list in which tensors and arrays are mixed.
+    return x if condition is None else [x, tf.convert_to_tensor(condition)]
 
 
 def example_weights(sample_weight, batch_size, dtype):

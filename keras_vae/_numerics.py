@@ -46,7 +46,8 @@ def bounded(x, limit=LOG_VARIANCE_LIMIT):
     A plain clip has no gradient outside its bounds, so a parameter that once left them would
     never come back. Inside the bounds the value and the gradient are exact.
     """
-    return x + tf.stop_gradient(tf.clip_by_value(x, -limit, limit) - x)
+    # The difference is exactly zero: adding the bounded value to a large x would round it away.
+    return tf.stop_gradient(tf.clip_by_value(x, -limit, limit)) + (x - tf.stop_gradient(x))
 
 
 def sum_event(x, event_shape):

@@ -9,8 +9,11 @@ serializable = keras.saving.register_keras_serializable(PACKAGE)
 
 
 def snake_case(name):
-    """Returns "MultivariateNormalDiag" as "multivariate_normal_diag"; "ELBO" as "elbo"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    """Returns "MultivariateNormalDiag" as "multivariate_normal_diag"; "ELBO" as "elbo".
+
+    A capital at the end is no word: "MultivariateNormalTriL" is "multivariate_normal_tril".
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def find(name, classes, kind):

@@ -20,7 +20,12 @@ class Schedule:
 
     Args:
         function: Callable, from progress in [0, duration] to a value.
-        duration: Number >= 0, progress after which the value stays.
+        duration: Number >= 0, progress after which the value stays. Defaults to infinity, for
+            one that never settles.
+
+    Raises:
+        TypeError: If `function` is not callable or `duration` no number.
+        ValueError: If `duration` is negative or NaN.
 
     Example:
         >>> square = Schedule(lambda progress: progress**2, duration=10)
@@ -29,7 +34,16 @@ class Schedule:
     """
 
     function: Callable[[float], float]
-    duration: float
+    duration: float = math.inf
+
+    def __post_init__(self):
+        if not callable(self.function):
+            raise TypeError(
+                "Schedule expects a callable function. "
+                f"Received: function={self.function!r}. For example lambda progress: progress**2."
+            )
+        if self.duration != math.inf:
+            number(self.duration, "duration", "Schedule")
 
     def __call__(self, progress):
         """Returns the value at this progress, a float."""
@@ -148,13 +162,16 @@ def cyclical(start=0.0, end=1.0, duration=1.0, num_cycles=4, ratio=0.5):
             "a cycle in which the value rises."
         )
 
-    def shape(share):
-        within = share * num_cycles % 1.0
-        if share == 1.0 or within >= ratio:
-            return 1.0
-        return within / ratio
+    rise = _shaped("cyclical", lambda share: share, start, end, ratio)
+    duration = number(duration, "duration", "cyclical")
 
-    return _shaped("cyclical", shape, start, end, duration)
+    def function(progress):
+        if progress >= duration:
+            return rise(1.0)
+        # Multiplied first, so that whole steps give whole cycles without a rounding error.
+        return rise(progress * num_cycles % duration / duration)
+
+    return Schedule(function, duration)
 
 
 def join(schedules, boundaries):
@@ -165,6 +182,7 @@ def join(schedules, boundaries):
         boundaries: Increasing numbers, one less than schedules: where the next one begins.
 
     Raises:
+        TypeError: If something in the list is no schedule.
         ValueError: If the numbers of schedules and boundaries do not fit, or if the boundaries
             do not increase.
 
@@ -173,22 +191,27 @@ def join(schedules, boundaries):
         >>> [warm_up(epoch) for epoch in (0, 4, 5, 10, 15)]
         [0.0, 0.0, 0.0, 0.5, 1.0]
     """
+    if not schedules or not all(callable(schedule) for schedule in schedules):
+        raise TypeError(
+            "join expects a list of schedules. "
+            f"Received: schedules={schedules!r}. For example join([first, second], [10])."
+        )
     boundaries = [number(boundary, "boundaries", "join") for boundary in boundaries]
     increasing = all(a < b for a, b in itertools.pairwise(boundaries))
-    if not schedules or len(boundaries) != len(schedules) - 1 or not increasing:
+    if len(boundaries) != len(schedules) - 1 or not increasing:
         raise ValueError(
-            "join expects one increasing boundary between each two schedules. "
+            "join expects one boundary between each two schedules, in increasing order. "
             f"Received: {len(schedules)} schedules and boundaries={boundaries!r}. "
             "For example join([first, second], boundaries=[10])."
         )
     starts = [0.0, *boundaries]
-    duration = starts[-1] + getattr(schedules[-1], "duration", 0.0)
 
     def function(progress):
         index = sum(progress >= boundary for boundary in boundaries)
         return schedules[index](progress - starts[index])
 
-    return Schedule(function, duration)
+    # Callables of another kind do not say when they end.
+    return Schedule(function, starts[-1] + getattr(schedules[-1], "duration", math.inf))
 
 
 def _shaped(owner, shape, start, end, duration):

@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import keras
@@ -6,6 +7,9 @@ from keras_vae._checks import choice
 from keras_vae.layers import KLDivergenceRegularizer
 
 _UNITS = ("step", "epoch", "run")
+# A run that misses the end of its schedule by less than this share is no mistake worth a warning:
+# steps that were skipped, since they were not finite, do not move the clock.
+_TOLERANCE = 0.01
 
 
 class KLAnnealing(keras.callbacks.Callback):
@@ -22,15 +26,16 @@ class KLAnnealing(keras.callbacks.Callback):
     Args:
         schedule: Callable from progress to a weight: one of `keras_vae.schedules`, or a
             `keras.optimizers.schedules.LearningRateSchedule`.
-        unit: What progress counts: "step", "epoch" (with fractions), or "run", the share of all
-            epochs of `fit` in [0, 1]. Defaults to "step".
+        unit: What progress counts: "step" (updates of the weights), "epoch" (with fractions), or
+            "run", the share of all epochs of `fit` in [0, 1]. Defaults to "step".
         target: The model or layer (or a list of them) with a variable `kl_weight`. Defaults to
             None: the trained model and every `KLDivergenceRegularizer` anywhere inside it.
 
     Raises:
         TypeError: If `schedule` is not callable.
         ValueError: If `unit` is unknown, or when training begins and there is nothing to move or
-            the length of the run is unknown for "run".
+            the length of the run is unknown for "run", or if the schedule gives a weight that is
+            negative or not finite.
 
     Reference:
         Bowman et al., "Generating Sentences from a Continuous Space", 2016, section 3.1.
@@ -53,14 +58,13 @@ class KLAnnealing(keras.callbacks.Callback):
         self.schedule = schedule
         self.unit = choice(unit, "unit", "KLAnnealing", _UNITS)
         self.target = target
-        self._variables = ()
 
     def on_train_begin(self, logs=None):
         self._variables = [part.kl_weight for part in _targets(self.model, self.target)]
-        self._steps = self.params.get("steps")
-        if self.unit == "run" and self._steps is None:
+        self._batches_per_epoch = self.params.get("steps")
+        if self.unit == "run" and self._batches_per_epoch is None:
             raise ValueError(
-                "KLAnnealing expects to know the length of the run for unit='run'. "
+                "KLAnnealing expects data of a known length for unit='run'. "
                 "Received: data without a length. Give fit(..., steps_per_epoch=...), or take "
                 "unit='step'."
             )
@@ -69,61 +73,72 @@ class KLAnnealing(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
-        self._first_step = self._iterations()
+        self._batches_before = self._num_batches()
 
     def on_train_batch_begin(self, batch, logs=None):
         self._move()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._steps is None:
+        if self._batches_per_epoch is None:
             # Data without a length has one after its first epoch.
-            self._steps = self._iterations() - self._first_step
+            self._batches_per_epoch = (self._num_batches() - self._batches_before) or None
         if logs is not None:
             logs["kl_weight"] = self._weight
 
     def on_train_end(self, logs=None):
         self._move()
         progress = self._progress()
-        duration = getattr(self.schedule, "duration", 0.0)
-        # A share of a run that was counted in steps may miss 1 by a rounding error.
-        if progress < duration * (1 - 1e-6):
+        # Other callables end where they please.
+        duration = getattr(self.schedule, "duration", math.inf)
+        if math.isfinite(duration) and progress < duration * (1 - _TOLERANCE):
             warnings.warn(
-                f"KLAnnealing expects a run as long as its schedule. Received: a run that ended "
+                "KLAnnealing expects a run as long as its schedule. Received: a run that ended "
                 f"at {self.unit} {progress:g} of {duration:g}, with kl_weight={self._weight:g} in "
                 f"place of {self.schedule(duration):g}. Train longer or shorten the schedule.",
                 stacklevel=2,
             )
 
     def _move(self):
-        self._weight = float(self.schedule(self._progress()))
+        progress = self._progress()
+        weight = float(self.schedule(progress))
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                "KLAnnealing expects a schedule of finite weights of at least 0. "
+                f"Received: schedule({progress:g})={weight:g}. Mend the schedule."
+            )
+        self._weight = weight
         for variable in self._variables:
-            variable.assign(self._weight)
+            variable.assign(weight)
 
     def _progress(self):
-        step = self._iterations()
         if self.unit == "step":
-            return step
-        if self._steps is None:
+            return int(self.model.optimizer.iterations)
+        if self._batches_per_epoch is None:
             return self._epoch
-        epochs = step / self._steps
+        epochs = self._num_batches() / self._batches_per_epoch
         return epochs if self.unit == "epoch" else epochs / self.params["epochs"]
 
-    def _iterations(self):
-        return int(self.model.optimizer.iterations.numpy())
+    def _num_batches(self):
+        """Returns the number of batches that the optimizer has seen.
+
+        With gradient accumulation several of them make one of its `iterations`.
+        """
+        optimizer = self.model.optimizer
+        return int(getattr(optimizer, "inner_optimizer", optimizer)._iterations)
 
 
 def _targets(model, target):
     """Returns the parts that have a `kl_weight` to move."""
-    if target is not None:
-        parts = list(target) if isinstance(target, (list, tuple)) else [target]
-    else:
+    if target is None:
         layers = model._flatten_layers()
-        parts = [p for p in layers if p is model or isinstance(p, KLDivergenceRegularizer)]
-        parts = [part for part in parts if hasattr(part, "kl_weight")]
+        parts = [part for part in layers if isinstance(part, KLDivergenceRegularizer)]
+        parts += [model] if hasattr(model, "kl_weight") else []
+    else:
+        parts = list(target) if isinstance(target, (list, tuple)) else [target]
     if not parts or not all(hasattr(part, "kl_weight") for part in parts):
         raise ValueError(
-            "KLAnnealing expects a VAEModel, or a model with KLDivergenceRegularizer layers. "
-            f"Received: target={target!r} and a model without a kl_weight to move. "
-            "Put a KLDivergenceRegularizer on the parameters of the posterior."
+            "KLAnnealing expects a VAEModel, KLDivergenceRegularizer layers, or a model with them "
+            f"inside. Received: target={target!r} and a {type(model).__name__}, where there is no "
+            "kl_weight to move. Put a KLDivergenceRegularizer on the parameters of the posterior."
         )
     return parts

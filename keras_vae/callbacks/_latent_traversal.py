@@ -1,6 +1,7 @@
 import importlib.util
 import io
 import pathlib
+import re
 import warnings
 
 import keras
@@ -13,14 +14,15 @@ from keras_vae.callbacks._pictures import figure_of, save_gif
 from keras_vae.callbacks._traversal import traverse
 
 _FORMATS = ("png", "gif", "tensorboard")
+_DOTS_PER_INCH = 100
 
 
 class LatentTraversal(keras.callbacks.Callback):
     """Saves a picture of what each latent does, while the model trains.
 
     Rows are latents, the most informative first: ranked by their mean KL divergence on `x`, or
-    without `x` by how much the picture moves with them. Columns move one latent over quantiles
-    of the prior, starting from the first three examples of `x`, or from the prior's mean. Images
+    without `x` by how much the data changes with them. Columns move one latent over quantiles of
+    the prior, starting from the first two examples of `x`, or from the prior's mean. Images
     become a grid, vectors and series (at most 4 channels) line plots. A file that cannot be
     written is a warning, and training goes on. Needs matplotlib and Pillow.
 
@@ -29,8 +31,9 @@ class LatentTraversal(keras.callbacks.Callback):
     Args:
         directory: Folder for `traversal_epoch_0001.png` and so on.
         x: Examples, or a dictionary with the keys "x" and "condition". Defaults to None.
-        dims: List of latents (indices of the flattened latent), or an integer for that many of
-            the highest rank. Defaults to 10.
+        dims: Latents that are shown: an integer for that many of the highest rank, None for all,
+            or a list of them in the order of the rows (indices of the flattened latent).
+            Defaults to 10.
         num_steps: Integer >= 2, columns. Defaults to 9.
         every: Integer >= 1, epochs between pictures. Defaults to 1.
         quantiles: Lowest and highest quantile. Defaults to (0.02, 0.98).
@@ -42,7 +45,8 @@ class LatentTraversal(keras.callbacks.Callback):
         ImportError: If matplotlib, Pillow or (for that format) tensorboard is missing.
         TypeError: If a number is of another kind, or when training begins and the model is no
             `VAEModel`.
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or when training begins and `dims` or `x` do
+            not fit the model.
 
     Reference:
         Higgins et al., "beta-VAE", 2017, figure 1.
@@ -64,29 +68,13 @@ class LatentTraversal(keras.callbacks.Callback):
     ):
         super().__init__()
         owner = type(self).__name__
-        low, high = quantiles
-        if not 0 < low < high < 1:
-            raise ValueError(
-                "LatentTraversal expects two increasing quantiles between 0 and 1. "
-                f"Received: quantiles={quantiles!r}. For example (0.02, 0.98)."
-            )
-        formats = (formats,) if isinstance(formats, str) else tuple(formats)
-        if not set(formats) <= set(_FORMATS):
-            raise ValueError(
-                f"LatentTraversal expects formats among {', '.join(map(repr, _FORMATS))}. "
-                f"Received: formats={formats!r}. Change the value."
-            )
-        _check_installed(formats)
         self.directory = pathlib.Path(directory)
         self.x = x
-        self.dims = dims if dims is None or isinstance(dims, (list, tuple)) else count(
-            dims, "dims", owner
-        )  # fmt: skip
-        self.every = count(every, "every", owner)
+        self.dims = _checked_dims(dims, owner)
+        low, high = _checked_quantiles(quantiles)
         self.quantiles = np.linspace(low, high, count(num_steps, "num_steps", owner, minimum=2))
-        self.formats = formats
-        self._frames = []
-        self._warned = False
+        self.every = count(every, "every", owner)
+        self.formats = _checked_formats(formats)
 
     def on_train_begin(self, logs=None):
         from keras_vae.models import VAEModel
@@ -97,27 +85,48 @@ class LatentTraversal(keras.callbacks.Callback):
                 f"Received: a model of class {type(self.model).__name__}. "
                 "Build a VAEModel from its encoder and decoder."
             )
-        self._frames, self._warned = [], False
+        # What does not fit the model is told now and not after an epoch.
+        self._figure("Latent traversal before training")
+        self._first_epoch, self._frames = None, []
+        self._writer, self._warned = None, False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._first_epoch is None:
+            self._first_epoch = epoch + 1
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            self.draw(epoch + 1)
+            self._draw(epoch + 1)
 
     def on_train_end(self, logs=None):
-        if "gif" in self.formats and self._frames:
-            self._write(self.directory / "traversal.gif", lambda p: save_gif(p, self._frames))
+        frames = self._earlier_frames() + self._frames
+        if "gif" in self.formats and frames:
+            self._write(self.directory / "traversal.gif", lambda path: save_gif(path, frames))
+        if self._writer is not None:
+            self._writer.close()
 
-    def draw(self, epoch):
+    def _draw(self, epoch):
         """Draws and writes the picture of this epoch, counted from 1."""
-        traversal = traverse(self.model, self.x, self.dims, self.quantiles)
-        figure = figure_of(traversal, f"Latent traversal after epoch {epoch}")
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=120)
-        path = self.directory / f"traversal_epoch_{epoch:04d}.png"
-        if self._write(path, lambda p: p.write_bytes(picture.getvalue())):
+        png = io.BytesIO()
+        figure = self._figure(f"Latent traversal after epoch {epoch}")
+        figure.savefig(png, format="png", dpi=_DOTS_PER_INCH)
+        digits = max(4, len(str(self.params.get("epochs", 0))))
+        path = self.directory / f"traversal_epoch_{epoch:0{digits}d}.png"
+        if self._write(path, lambda temporary: temporary.write_bytes(png.getvalue())):
             self._frames.append(path)
         if "tensorboard" in self.formats:
-            self._summarize(picture.getvalue(), epoch)
+            self._summarize(png.getvalue(), epoch)
+
+    def _figure(self, title):
+        return figure_of(traverse(self.model, self.x, self.dims, self.quantiles), title)
+
+    def _earlier_frames(self):
+        """Returns the pictures of the epochs before this run, if it resumed one."""
+        epochs = {path: _epoch_of(path) for path in self.directory.glob("traversal_epoch_*.png")}
+        return sorted(
+            (path for path, epoch in epochs.items() if 0 < epoch < (self._first_epoch or 0)),
+            key=epochs.get,
+        )
 
     def _write(self, path, write):
         """Returns whether the file could be written; warns the first time that it could not."""
@@ -131,8 +140,11 @@ class LatentTraversal(keras.callbacks.Callback):
 
     def _summarize(self, png, epoch):
         try:
-            with tf.summary.create_file_writer(str(self.directory)).as_default():
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(str(self.directory))
+            with self._writer.as_default():
                 tf.summary.image("latent_traversal", tf.image.decode_png(png)[tf.newaxis], epoch)
+            self._writer.flush()
         except (OSError, tf.errors.OpError) as error:
             self._warn(self.directory, error)
 
@@ -140,10 +152,55 @@ class LatentTraversal(keras.callbacks.Callback):
         if not self._warned:
             warnings.warn(
                 f"LatentTraversal expects to write {path}. Received: {error}. Training goes on "
-                "without this picture and without those that fail after it.",
+                "without this picture, and without a word about others that fail after it. "
+                "Take a directory that can be written.",
                 stacklevel=2,
             )
         self._warned = True
+
+
+def _epoch_of(path):
+    number = re.fullmatch(r"traversal_epoch_(\d+)", path.stem)
+    return int(number[1]) if number else 0
+
+
+def _checked_dims(dims, owner):
+    if dims is None:
+        return None
+    if not isinstance(dims, (list, tuple, range, np.ndarray)):
+        return count(dims, "dims", owner)
+    dims = [count(dim, "dims", owner, minimum=0) for dim in dims]
+    if not dims:
+        raise ValueError(
+            "LatentTraversal expects at least one latent. Received: dims=[]. "
+            "Give dims=None for all of them."
+        )
+    return dims
+
+
+def _checked_quantiles(quantiles):
+    try:
+        low, high = map(float, quantiles)
+        increasing = 0 < low < high < 1
+    except (TypeError, ValueError):
+        increasing = False
+    if not increasing:
+        raise ValueError(
+            "LatentTraversal expects two increasing quantiles between 0 and 1. "
+            f"Received: quantiles={quantiles!r}. For example (0.02, 0.98)."
+        )
+    return low, high
+
+
+def _checked_formats(formats):
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    if not set(formats) <= set(_FORMATS):
+        raise ValueError(
+            f"LatentTraversal expects formats among {', '.join(map(repr, _FORMATS))}. "
+            f"Received: formats={formats!r}. Change the value."
+        )
+    _check_installed(formats)
+    return formats
 
 
 def _check_installed(formats):

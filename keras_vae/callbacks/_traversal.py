@@ -7,20 +7,24 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae._inputs import split_inputs
+from keras_vae._tfp import tfd
+from keras_vae.evaluation._batches import batches
 
+_BATCH_SIZE = 256
 _PRIOR_SAMPLES = 4096
-_START_EXAMPLES = 3
+# More of them would make the cells of a picture too small.
+_START_EXAMPLES = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Traversal:
-    """One picture's worth of decoded means.
+    """One picture's worth of decoded means. A starting points, R latents, C quantiles.
 
     Attributes:
-        means: `(examples, latents, steps, *event_shape)`.
-        dims: `(latents,)`, their indices in the flattened latent, most informative first.
-        kl: `(latents,)`, mean KL divergence in nats, or None without examples.
-        quantiles: `(steps,)`, the quantiles of the prior that the columns stand for.
+        means: `(A, R, C, *event_shape)`.
+        dims: `(R,)`, indices of the flattened latent.
+        kl: `(R,)`, mean KL divergence in nats, or None without examples.
+        quantiles: `(C,)`, the quantiles of the prior that the columns stand for.
     """
 
     means: np.ndarray
@@ -35,85 +39,117 @@ def traverse(model, x, dims, quantiles):
     Args:
         model: A `VAEModel`.
         x: Examples (or a dictionary with the keys "x" and "condition"). All of them rank the
-            latents, the first three are starting points. None starts from the prior's mean.
-        dims: Indices of latents, an integer for as many of the highest rank, or None for all.
-        quantiles: `(steps,)`, between 0 and 1.
+            latents, the first two are starting points. None starts from the prior's mean.
+        dims: List of latents, an integer for as many of the highest rank, or None for all.
+        quantiles: `(C,)`, between 0 and 1.
     """
-    quantiles = np.asarray(quantiles)
     if x is None:
-        prior, condition, start, kl = model._prior_distribution(None), None, None, None
+        prior, condition = model._prior_distribution(None), None
+        start, kl = _moments(prior)[0], None
     else:
-        inputs, condition = split_inputs(x)
-        posterior = model.encode(inputs, condition)
+        first = next(batches(x, _START_EXAMPLES), None)
+        if first is None:
+            raise ValueError(
+                "LatentTraversal expects at least one example. Received: x of length 0. "
+                "Leave x out to start from the mean of the prior."
+            )
+        inputs, condition = split_inputs(keras.tree.map_structure(tf.convert_to_tensor, first))
         prior = model._prior_distribution(condition)
-        start = _flat(posterior.mean())[:_START_EXAMPLES]
-        condition = None if condition is None else condition[:_START_EXAMPLES]
-        kl = _kl_per_latent(posterior, prior)
-    samples = _flat_samples(prior)
-    if start is None:
-        start = samples.mean(axis=0, keepdims=True)
-    values = np.quantile(samples, quantiles, axis=0)
-    ranked = np.arange(start.shape[1]) if kl is None else np.argsort(-kl, kind="stable")
-    chosen = ranked if dims is None else ranked[:dims] if isinstance(dims, int) else np.array(dims)
-    if (kl is None and dims is None) or (kl is None and isinstance(dims, int)):
-        chosen = _by_effect(model, start, condition, ranked, values)[: len(chosen)]
-    means = _decode_moved(model, start, condition, chosen, values)
-    return Traversal(means, chosen, None if kl is None else kl[chosen], quantiles)
+        start, kl = _moments(model.encode(inputs, condition))[0], _kl_per_latent(model, x)
+    values = _quantiles(prior, quantiles)
+
+    def decode(dims, values):
+        return _decode_moved(model, start, condition, dims, values)
+
+    if not isinstance(dims, list):
+        # Without examples there is no divergence: what changes the data most comes first.
+        rank = _effect_per_latent(decode, values) if kl is None else kl
+        dims = np.argsort(-rank, kind="stable")[:dims]
+    _check_range(dims, start.shape[-1])
+    kl = None if kl is None else kl[dims]
+    return Traversal(decode(dims, values), np.asarray(dims), kl, quantiles)
 
 
 def _decode_moved(model, start, condition, dims, values):
-    """Returns the decoded means, `(examples, latents, steps, *event_shape)`."""
-    shape = (len(start), len(dims), len(values))
-    z = np.broadcast_to(start[:, None, None, :], (*shape, start.shape[1])).copy()
+    """Returns the decoded means, `(A, R, C, *event_shape)`.
+
+    Args:
+        start: `(A, d)`.
+        dims: `(R,)`.
+        values: `(C, A, d)` or `(C, 1, d)`.
+    """
+    z = np.tile(start, (len(dims), len(values), 1, 1))
     for row, dim in enumerate(dims):
-        z[:, row, :, dim] = values[:, dim]
-    z = z.reshape(-1, *model.posterior.event_shape).astype("float32")
-    if condition is not None:
-        condition = np.repeat(condition, len(dims) * len(values), axis=0)
-    means = model.decode(z, condition).mean().numpy()
-    return means.reshape(*shape, *means.shape[1:])
+        z[row, :, :, dim] = values[:, :, dim]
+    z = z.reshape(*z.shape[:-1], *model.posterior.event_shape)
+    means = model.decode(tf.cast(z, model.variable_dtype), condition).mean().numpy()
+    return np.moveaxis(means, 2, 0)
 
 
-def _by_effect(model, start, condition, dims, values):
-    """Orders latents by how much the decoded mean moves with them."""
-    means = _decode_moved(model, start, condition, dims, values[[0, -1]])
+def _effect_per_latent(decode, values):
+    """How much the decoded mean moves with each latent, `(d,)`."""
+    means = decode(range(values.shape[-1]), values[[0, -1]])
     moved = np.square(means[:, :, 1] - means[:, :, 0])
-    effect = np.mean(np.moveaxis(moved, 1, 0).reshape(len(dims), -1), axis=1)
-    return dims[np.argsort(-effect, kind="stable")]
+    return np.moveaxis(moved, 1, 0).reshape(values.shape[-1], -1).mean(axis=1)
 
 
-def _kl_per_latent(posterior, prior):
-    """Mean over the examples of each latent's own KL divergence, `(latents,)`.
+def _kl_per_latent(model, x):
+    """Mean over the examples of each latent's own KL divergence, `(d,)`.
 
     Exact for normal posteriors and priors with diagonal covariances, else that of the normal
     distributions with the same means and standard deviations.
     """
-    loc, scale = _flat(posterior.mean()), np.maximum(_flat(posterior.stddev()), 1e-6)
-    prior_loc, prior_scale = _moments(prior)
-    ratio = np.square(scale / prior_scale)
-    distance = np.square((loc - prior_loc) / prior_scale)
-    return np.mean(0.5 * (ratio + distance - 1.0 - np.log(ratio)), axis=0)
+    divergences = []
+    for batch in batches(x, _BATCH_SIZE):
+        inputs, condition = split_inputs(batch)
+        loc, scale = _moments(model.encode(inputs, condition))
+        prior_loc, prior_scale = _moments(model._prior_distribution(condition))
+        variance = np.square(scale / prior_scale)
+        distance = np.square((loc - prior_loc) / prior_scale)
+        # A point has no entropy: its divergence counts without that constant.
+        spread = np.where(variance > 0, variance - 1 - np.log(np.maximum(variance, 1e-30)), 0)
+        divergences.append(0.5 * (distance + spread))
+    return np.concatenate(divergences).mean(axis=0)
 
 
-def _moments(prior):
+def _quantiles(prior, quantiles):
+    """Returns quantiles of each latent on its own, `(C, B, d)`, `(C, 1, d)` without a batch."""
+    base = prior.distribution if isinstance(prior, tfd.Independent) else prior
+    if isinstance(base, (tfd.Normal, tfd.MultivariateNormalLinearOperator)):
+        loc, scale = _moments(prior)
+        steps = tf.math.ndtri(np.asarray(quantiles, "float64")).numpy()
+        return loc + scale * steps[:, np.newaxis, np.newaxis]
+    return np.quantile(_samples(prior), quantiles, axis=0)
+
+
+def _moments(distribution):
+    """Returns mean and standard deviation of each latent, `(B, d)`, `(1, d)` without a batch."""
     try:
-        return _flat_event(prior, prior.mean()), _flat_event(prior, prior.stddev())
+        moments = distribution.mean(), distribution.stddev()
     except NotImplementedError:
-        samples = _flat_samples(prior)
+        samples = _samples(distribution)
         return samples.mean(axis=0), samples.std(axis=0)
+    return tuple(_flat(moment, distribution) for moment in moments)
 
 
-def _flat_event(prior, value):
-    return _flat(value) if prior.batch_shape.rank else _flat(value[tf.newaxis])
+def _samples(distribution):
+    """Returns samples, `(S, B, d)` or `(S, 1, d)`; the same ones for every picture."""
+    return _flat(distribution.sample(_PRIOR_SAMPLES, seed=tf.constant([20, 14])), distribution)
 
 
-def _flat_samples(prior):
-    samples = prior.sample(_PRIOR_SAMPLES, seed=tf.constant([20, 14]))
-    if prior.batch_shape.rank:
-        samples = tf.reshape(samples, (-1, *prior.event_shape))
-    return _flat(samples)
+def _flat(value, distribution):
+    """Returns `value` in double precision, with one axis for the batch and one for the event."""
+    batch_size = np.prod(distribution.batch_shape, dtype=int)
+    event_size = np.prod(distribution.event_shape, dtype=int)
+    value = np.asarray(value, "float64")
+    samples = value.shape[: value.ndim - len(distribution.batch_shape + distribution.event_shape)]
+    return value.reshape(*samples, batch_size, event_size)
 
 
-def _flat(value):
-    value = keras.ops.convert_to_numpy(value)
-    return value.reshape(len(value), -1).astype("float64")
+def _check_range(dims, size):
+    outside = [int(dim) for dim in dims if dim >= size]
+    if outside:
+        raise ValueError(
+            f"LatentTraversal expects dims below the number of latents, {size}. "
+            f"Received: dims with {outside}. The first latent is 0, the last one {size - 1}."
+        )

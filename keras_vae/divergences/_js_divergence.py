@@ -2,6 +2,8 @@ import math
 
 import tensorflow as tf
 
+from keras_vae._checks import distributions
+
 
 def js_divergence(q, p, z_q, z_p):
     """Returns the Jensen-Shannon divergence of q and p, estimated from samples of both.
@@ -24,6 +26,10 @@ def js_divergence(q, p, z_q, z_p):
         z_q, z_p: `(S, B, *event_shape)`; the two S may differ.
         returns: `(B,)`.
 
+    Raises:
+        TypeError: If `q` or `p` is no distribution.
+        ValueError: If the event shapes differ.
+
     Reference:
         Lin, "Divergence Measures Based on the Shannon Entropy", 1991, equation 4.1.
 
@@ -33,6 +39,8 @@ def js_divergence(q, p, z_q, z_p):
         >>> js_divergence(q, q, q.sample(9, seed=1), q.sample(9, seed=2)).numpy()
         array([0.], dtype=float32)
     """
+
+    distributions(q, p, "js_divergence")
 
     def mean_information(z):
         log_ratio = q.log_prob(z) - p.log_prob(z)
@@ -47,4 +55,4 @@ def _information(log_ratio):
     """Returns log 2 - H(sigmoid(log_ratio)), in [0, log 2] and finite for any log-ratio."""
     distance = tf.minimum(tf.abs(log_ratio), 80.0)
     entropy = tf.nn.softplus(-distance) + distance * tf.sigmoid(-distance)
-    return tf.maximum(tf.cast(math.log(2.0), entropy.dtype) - entropy, 0.0)
+    return tf.maximum(tf.constant(math.log(2.0), entropy.dtype) - entropy, 0.0)

@@ -1,5 +1,6 @@
 import tensorflow as tf
 
+from keras_vae._checks import choice, distributions
 from keras_vae._tfp import tfd
 
 METHODS = ("auto", "exact", "monte_carlo")
@@ -28,8 +29,9 @@ def kl_divergence(q, p, z=None, method="auto"):
         returns: `(B,)`.
 
     Raises:
-        ValueError: If `method` is unknown, if there is no closed form for "exact", or if samples
-            are needed and `z` is None.
+        TypeError: If `q` or `p` is no distribution.
+        ValueError: If `method` is unknown, if the event shapes differ, if there is no closed form
+            for "exact", or if samples are needed and `z` is None.
 
     Reference:
         Kullback and Leibler, "On Information and Sufficiency", 1951.
@@ -40,11 +42,8 @@ def kl_divergence(q, p, z=None, method="auto"):
         >>> kl_divergence(family([[[1.0]], [[0.0]]]), family([[[0.0]], [[0.0]]])).numpy()
         array([0.5], dtype=float32)
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"kl_divergence expects a method among {', '.join(map(repr, METHODS))}. "
-            f"Received: method={method!r}. Take 'auto' for the closed form where there is one."
-        )
+    choice(method, "method", "kl_divergence", METHODS)
+    distributions(q, p, "kl_divergence")
     if method != "monte_carlo":
         try:
             return tfd.kl_divergence(q, p)
@@ -68,6 +67,7 @@ def kl_divergence(q, p, z=None, method="auto"):
 
 
 def _kind(distribution):
-    inner = getattr(distribution, "distribution", None)
     name = type(distribution).__name__.lstrip("_")
-    return f"{name}({_kind(inner)})" if isinstance(inner, tfd.Distribution) else name
+    if isinstance(distribution, tfd.Independent):
+        return f"{name}({_kind(distribution.distribution)})"
+    return name

@@ -40,7 +40,7 @@ class ContinuousBernoulli(ElementwiseFamily):
     support = (0.0, 1.0)
 
     def _elements(self, logits):
-        return tfd.ContinuousBernoulli(logits=bounded(logits, 80.0))
+        return tfd.ContinuousBernoulli(logits=bounded(logits, 80.0), dtype=logits.dtype)
 
     def _log_prob_elements(self, x, logits):
         return self._elements(logits).log_prob(x)

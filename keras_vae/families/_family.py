@@ -5,6 +5,7 @@ import abc
 import tensorflow as tf
 
 from keras_vae._numerics import as_shape, sum_event, wide
+from keras_vae._random import as_seed
 from keras_vae._tfp import tfd
 
 
@@ -63,13 +64,14 @@ class Family(abc.ABC):
             params: As in `__call__`.
             num_samples: Integer, or None for one sample without an axis of its own. Defaults to
                 None.
-            seed: Tensor of two integers. The same seed gives the same samples.
+            seed: Integer, or a pair of integers. The same seed gives the same samples. Defaults
+                to None, TensorFlow's global noise.
 
         Returns:
             Tensor of shape `(num_samples, ..., *event_shape)` or `(..., *event_shape)`.
         """
         shape = [] if num_samples is None else [num_samples]
-        return self._sample(shape, seed, *self._split(params))
+        return self._sample(shape, as_seed(seed), *self._split(params))
 
     def log_likelihood(self, x, params, training=False):
         """Returns log p(x | params) in nats, summed over the event.
@@ -88,7 +90,7 @@ class Family(abc.ABC):
             ValueError: If the shape of `x` or of `params` does not fit.
         """
         parameters = self._split(params)
-        x = self._check_event(tf.cast(tf.convert_to_tensor(x), parameters[0].dtype))
+        x = self._check_event(tf.cast(tf.convert_to_tensor(x), parameters[0].dtype), parameters[0])
         missing = tf.math.is_nan(x)
         x = tf.where(missing, tf.zeros_like(x), x)
         return self._log_likelihood(x, missing, *parameters, training=training)
@@ -121,11 +123,13 @@ class Family(abc.ABC):
             ValueError: If no event shape has parameters of this shape.
         """
         *leading, last = params_shape
+        # The parameters of an event grow with it, so that the search ends; a family with weights
+        # is not made for every size on the way.
+        sizes_of = cls((*leading, 1), **kwargs)._parameter_sizes
         for size in range(1, (last or 0) + 1):
-            family = cls((*leading, size), **kwargs)
-            if family.params_shape[-1] == last:
-                return family
-            if family.params_shape[-1] > last:
+            if sum(sizes_of(size)) == last:
+                return cls((*leading, size), **kwargs)
+            if sum(sizes_of(size)) > last:
                 break
         raise ValueError(
             f"{cls.__name__} expects {' and '.join(cls.parameter_names)} side by side on the last "
@@ -155,7 +159,7 @@ class Family(abc.ABC):
         shape = tuple(params.shape)
         rank = len(self.event_shape)
         if shape[-rank:] != self.params_shape:
-            if shape[-1] != self.params_size:
+            if not shape or shape[-1] != self.params_size:
                 raise ValueError(
                     f"{type(self).__name__} expects params of shape "
                     f"{('...', *self.params_shape)}: {', '.join(self.parameter_names)} side by "
@@ -169,6 +173,8 @@ class Family(abc.ABC):
 
     def _concatenate(self, params, sizes):
         params = [wide(tensor) for tensor in params]
+        if any(tensor.dtype == tf.float64 for tensor in params):
+            params = [tf.cast(tensor, tf.float64) for tensor in params]
         received = tuple(tuple(tensor.shape) for tensor in params)
         expected = tuple((*self.event_shape[:-1], size) for size in sizes)
         fits = len(received) == len(expected) and all(
@@ -184,7 +190,7 @@ class Family(abc.ABC):
             )
         return tf.concat(params, axis=-1)
 
-    def _check_event(self, x):
+    def _check_event(self, x, parameter):
         shape = tuple(x.shape)
         rank = len(self.event_shape)
         if len(shape) != rank + 1 or any(
@@ -195,6 +201,14 @@ class Family(abc.ABC):
                 f"{type(self).__name__} expects data of shape {('batch', *self.event_shape)}. "
                 f"Received: data of shape {shape}. Reshape the data or change the "
                 f"event_shape={self.event_shape}."
+            )
+        # TensorFlow would repeat a single example for all parameters, or the reverse.
+        batch = parameter.shape[-rank - 1] if parameter.shape.rank > rank else None
+        if None not in (batch, shape[0]) and batch != shape[0]:
+            raise ValueError(
+                f"{type(self).__name__} expects as many data points as params. "
+                f"Received: data of shape {shape} and params for a batch of {batch}. "
+                "Give the params of each data point."
             )
         return x
 

@@ -70,6 +70,11 @@ class MultivariateNormalTriL(Family):
             lambda: _log_marginal(x, missing, loc, scale),
             lambda: tfd.MultivariateNormalTriL(loc, scale).log_prob(x),
         )
+        # An infinite residual overflows to NaN on its way to a density of zero; a NaN that comes
+        # from the network stays one.
+        parameters = tf.reduce_sum(loc, -1) + tf.reduce_sum(scale, [-2, -1])
+        lost = tf.math.is_nan(log_prob) & ~tf.math.is_nan(parameters)
+        log_prob = tf.where(~lost, log_prob, float("-inf"))
         leading = self.event_shape[:-1]
         return sum_event(log_prob, leading) if leading else log_prob
 
@@ -93,13 +98,20 @@ def _log_marginal(x, missing, loc, scale):
     """Log-density of the observed entries.
 
     A missing entry is made a standard normal variable, independent of the others and observed at
-    its mean: it then adds -1/2 log(2 pi), which is taken away again.
+    its mean. The factor of the covariance that remains comes from a QR decomposition of the
+    factor that is there; the covariance itself has twice its digits, and float32 too few for a
+    Cholesky decomposition of it.
     """
-    observed = tf.cast(~missing, x.dtype)
-    residual = (x - loc) * observed
-    covariance = tf.linalg.matmul(scale, scale, transpose_b=True)
-    covariance *= observed[..., :, tf.newaxis] * observed[..., tf.newaxis, :]
-    covariance += tf.linalg.diag(1.0 - observed)
-    normal = tfd.MultivariateNormalTriL(scale_tril=tf.linalg.cholesky(covariance))
-    num_missing = tf.reduce_sum(1.0 - observed, axis=-1)
-    return normal.log_prob(residual) + 0.5 * math.log(2 * math.pi) * num_missing
+    observed = tf.cast(tf.broadcast_to(~missing, tf.shape(loc)), x.dtype)
+    rows = scale * observed[..., tf.newaxis]
+    factor = tf.concat([tf.linalg.matrix_transpose(rows), tf.linalg.diag(1.0 - observed)], -2)
+    upper = tf.linalg.qr(factor).r
+    residual = ((x - loc) * observed)[..., tf.newaxis]
+    whitened = tf.linalg.triangular_solve(upper, residual, lower=False, adjoint=True)
+    log_determinant = tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(upper))), axis=-1)
+    num_observed = tf.reduce_sum(observed, axis=-1)
+    return (
+        -0.5 * tf.reduce_sum(tf.square(whitened), axis=[-2, -1])
+        - log_determinant
+        - 0.5 * math.log(2 * math.pi) * num_observed
+    )

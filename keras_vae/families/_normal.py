@@ -86,6 +86,9 @@ class Normal(ElementwiseFamily, keras.layers.Layer):
         layer = keras.layers.Layer.get_config(self)
         return {**layer, **ElementwiseFamily.get_config(self), "scale": self.scale}
 
+    def __repr__(self):
+        return f"{type(self).__name__}(event_shape={self.event_shape!r}, scale={self.scale!r})"
+
     def _elements(self, loc, log_variance=None):
         return tfd.Normal(loc, self._scale_like(loc, log_variance))
 
@@ -114,14 +117,16 @@ class Normal(ElementwiseFamily, keras.layers.Layer):
         )
         old = tf.cast(tf.convert_to_tensor(self.log_variance), loc.dtype)
         new = old + (1.0 - _MOMENTUM) * (log_variance - old)
-        self.log_variance.assign(tf.where(tf.math.is_finite(new), new, old))
+        # A batch with nothing observed, or with an infinite residual, tells nothing.
+        usable = tf.math.is_finite(total) & (count > 0)
+        self.log_variance.assign(tf.cast(tf.where(usable, new, old), self.log_variance.dtype))
         log_prob = -0.5 * (squares * tf.exp(-log_variance))
         log_prob -= 0.5 * (log_variance + math.log(2 * math.pi)) * observed
         return tf.reduce_sum(log_prob, axis=list(range(-len(self.event_shape), 0)))
 
 
 def _check_scale(scale):
-    if scale in _SCALES:
+    if isinstance(scale, str) and scale in _SCALES:
         return scale
     number = isinstance(scale, (int, float, np.integer, np.floating)) and scale is not True
     if not number or not math.exp(-LOG_VARIANCE_LIMIT / 2) <= scale <= math.exp(

@@ -31,7 +31,8 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
 
     `kl_weight` is a variable that starts at 1 and that `KLAnnealing` moves. The metric
     `kl_divergence` logs the mean divergence without weights; for a layer with a name of its own
-    it is `<name>_kl_divergence`, so that several layers of a hierarchy stay apart.
+    it is `<name>_kl_divergence`. Name the layers of a hierarchy: of several metrics with one name
+    Keras shows the last.
 
     Args:
         family: A `keras_vae.families.Family`, or None for `[z_mean, z_log_var]`. Defaults to
@@ -105,20 +106,25 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
 
     def call(self, inputs, prior_params=None):
         family = family_for(self.family, shapes_of(inputs), type(self).__name__)
-        q = family(inputs)
-        kl = kl_divergence(
-            q, self._prior_of(family, q, prior_params), self._samples(family, inputs), self.method
-        )
+        prior = self._given_prior(family, prior_params)
+        # Keras casts nothing here: parameters in float64 may meet a prior in float32.
+        params = inputs if prior is None else _cast(inputs, prior.dtype)
+        q = family(params)
+        if prior is None:
+            prior = StandardNormal(family.event_shape, dtype=q.dtype.name).distribution()
+        kl = kl_divergence(q, prior, self._samples(family, params), self.method)
         batch_size = tf.cast(tf.size(kl), kl.dtype)
-        loss = tf.math.divide_no_nan(tf.reduce_sum(tf.maximum(kl, self.free_nats)), batch_size)
+        # Without free nats there is no bound: an estimate from one sample may be negative, and a
+        # bound at 0 would bias its mean.
+        costs = tf.maximum(kl, self.free_nats) if self.free_nats else kl
+        loss = tf.math.divide_no_nan(tf.reduce_sum(costs), batch_size)
         self.add_loss(self.weight * tf.cast(tf.convert_to_tensor(self.kl_weight), kl.dtype) * loss)
         self.kl_metric.update_state(kl)
         return inputs
 
-    def _prior_of(self, family, q, prior_params):
+    def _given_prior(self, family, prior_params):
         if prior_params is None:
-            prior = self.prior or StandardNormal(family.event_shape, dtype=q.dtype.name)
-            return prior.distribution()
+            return None if self.prior is None else self.prior.distribution()
         if self.prior is not None:
             raise ValueError(
                 f"{type(self).__name__} expects one prior. Received: prior={self.prior!r} in the "
@@ -132,9 +138,9 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
         # Drawn for every family, used for those without a closed form: the graph drops the rest.
         return family.sample(params, seed=self._next_seed())
 
-    def compute_output_shape(self, input_shape, prior_params_shape=None):
+    def compute_output_shape(self, inputs_shape, prior_params_shape=None):
         del prior_params_shape
-        return input_shape
+        return inputs_shape
 
     def get_config(self):
         return {
@@ -150,6 +156,10 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         return cls(**deserialized(config, "family", "prior"))
+
+
+def _cast(params, dtype):
+    return keras.tree.map_structure(lambda tensor: tf.cast(tensor, dtype), params)
 
 
 def _metric_name(layer_name):

@@ -56,7 +56,8 @@ class Sampling(Seeded, keras.layers.Layer):
     def call(self, inputs):
         family = family_for(self.family, shapes_of(inputs), type(self).__name__)
         z = family.sample(inputs, seed=self._next_seed())
-        return tf.cast(z, self.compute_dtype)
+        # The widest normal distribution of the family goes beyond the largest half, 65504.
+        return tf.saturate_cast(z, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         family = family_for(self.family, input_shape, type(self).__name__)

@@ -7,7 +7,6 @@ import tempfile
 
 import tensorflow as tf
 
-from keras_vae._inputs import split_inputs
 from keras_vae.evaluation._importance import importance_estimate
 
 
@@ -74,16 +73,14 @@ def _input_specs(model):
     if inputs:
         shapes = [(tensor.shape, tensor.dtype) for tensor in inputs]
     else:
-        x, condition = split_inputs_shape(model.get_build_config()["input_shape"])
-        shapes = [(shape, model.input_dtype) for shape in (x, condition) if shape is not None]
+        shapes = model.encoder.get_build_config()["input_shape"]
+        # The shape of one tensor, or those of x and the condition.
+        shapes = [shapes] if shapes[0] is None or isinstance(shapes[0], int) else shapes
+        shapes = [(shape, model.encoder.input_dtype) for shape in shapes]
     return [
         tf.TensorSpec((None, *shape[1:]), _served_dtype(dtype), name=name)
         for name, (shape, dtype) in zip(("x", "condition"), shapes, strict=False)
     ]
-
-
-def split_inputs_shape(shape):
-    return split_inputs(shape) if isinstance(shape, dict) else (shape, None)
 
 
 def _served_dtype(dtype):

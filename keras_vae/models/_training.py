@@ -72,7 +72,7 @@ class VariationalTraining(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
+        if self.built and self.optimizer is not None and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data):
@@ -120,6 +120,17 @@ class VariationalTraining(keras.Model):
         """One step of `predict`: the mean reconstruction from the posterior's mean."""
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self(inputs, training=False)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras averages the parts of the first batch to learn their shape, which fails where the
+        # replicas have parts of different sizes: one of them is enough.
+        if self._distribute_strategy is not None and iterator is not None:
+            strategy, (_, _, batches) = self._distribute_strategy, next(iter(iterator))
+            data_batch = keras.tree.map_structure(
+                lambda part: strategy.experimental_local_results(part)[0], next(batches)
+            )
+            iterator = None
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
     def make_train_function(self, force=False):
         """Makes the function that `fit` runs: Keras' own, faster, and ended by faults in a row."""

@@ -83,10 +83,15 @@ class VAEModel(Seeded, VariationalTraining):
         self.likelihood = "normal" if likelihood is None else likelihood
         self.prior = prior
         self._set_seed(seed)
-        if all(getattr(network, "outputs", None) for network in (encoder, decoder)):
-            self._resolve_latent(encoder.outputs)
-            self._resolve_likelihood(decoder.outputs)
-            self.built = True
+        for resolve, network, family in (
+            (self._resolve_latent, encoder, self.posterior),
+            (self._resolve_likelihood, decoder, self.likelihood),
+        ):
+            outputs = getattr(network, "outputs", None)
+            if outputs or not isinstance(family, str):
+                resolve(outputs)
+        left_to_data = any(isinstance(part, str) for part in (self.posterior, self.likelihood))
+        self.built = encoder.built and decoder.built and not left_to_data
 
     def encode(self, x, condition=None, training=False):
         """Returns the posterior q(z|x).
@@ -103,7 +108,8 @@ class VAEModel(Seeded, VariationalTraining):
             x, condition = split_inputs(x)
         if not self.built:
             self(x if condition is None else {"x": x, "condition": condition})
-        return self.posterior(self._encoder_params(x, condition, training))
+        params = self._encoder_params(x, condition, training)
+        return self.posterior(params)
 
     def decode(self, z, condition=None, training=False):
         """Returns the likelihood p(x|z).
@@ -117,7 +123,8 @@ class VAEModel(Seeded, VariationalTraining):
             A `tfd.Distribution` with the batch shape `(..., B)`.
         """
         self._check_built("decode")
-        return self.likelihood(self._decoder_params(z, condition, training))
+        params = self._decoder_params(z, condition, training)
+        return self.likelihood(params)
 
     def reconstruct(self, x):
         """Returns the mean of p(x|z) at the posterior's mean, `(B, *event_shape)`."""
@@ -162,7 +169,9 @@ class VAEModel(Seeded, VariationalTraining):
     def call(self, inputs, training=False):
         """Returns the mean reconstruction from the posterior's mean: no noise."""
         x, condition = split_inputs(inputs)
-        z = self.posterior(self._encoder_params(x, condition, training)).mean()
+        params = self._encoder_params(x, condition, training)
+        # Only now is a posterior that was left to the encoder's output known.
+        z = self.posterior(params).mean()
         params = self._decoder_params(z, condition, training)
         return self.likelihood(params).mean()
 
@@ -214,17 +223,13 @@ class VAEModel(Seeded, VariationalTraining):
 
     def _resolve_latent(self, outputs):
         """Sets the posterior and the prior that were left to the encoder's output shape."""
-        if isinstance(self.posterior, str):
-            self.posterior = families.get(self.posterior, joined_shape(params_shapes(outputs)))
-        elif not self.built:
-            families.get(self.posterior, None)
+        self.posterior = _family(self.posterior, outputs)
         if self.prior is None:
             dtype = "float64" if self.variable_dtype == "float64" else "float32"
             self.prior = StandardNormal(self.posterior.event_shape, dtype=dtype)
 
     def _resolve_likelihood(self, outputs):
-        if isinstance(self.likelihood, str):
-            self.likelihood = families.get(self.likelihood, joined_shape(params_shapes(outputs)))
+        self.likelihood = _family(self.likelihood, outputs)
 
     def _check_built(self, method):
         if not self.built:
@@ -245,3 +250,9 @@ class VAEModel(Seeded, VariationalTraining):
             for name in _PARTS
         }
         return cls(**{**config, **parts})
+
+
+def _family(identifier, outputs):
+    """Returns the family; one given by its name has the event shape that the outputs ask for."""
+    shape = joined_shape(params_shapes(outputs)) if isinstance(identifier, str) else None
+    return families.get(identifier, shape)

@@ -1,0 +1,512 @@
+"""What every family of distributions keeps to. A new family is a row of `ROWS`."""
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import keras_vae
+from keras_vae import families
+
+tfd = tfp.distributions
+SHAPES = [(3,), (2, 3), (2, 2, 3)]
+
+
+def density_bernoulli(x, logits):
+    return -x * np.logaddexp(0, -logits) - (1 - x) * np.logaddexp(0, logits)
+
+
+def density_continuous_bernoulli(x, logits):
+    """Loaiza-Ganem and Cunningham, equations 6 to 8; the constant is logits / tanh(logits / 2)."""
+    constant = np.log(logits / np.tanh(logits / 2))
+    return x * logits - np.logaddexp(0, logits) + constant
+
+
+def density_normal(scale):
+    return lambda x, loc: tfd.Normal(loc, np.float64(scale)).log_prob(x).numpy()
+
+
+def density_normal_log_variance(x, loc, log_variance):
+    return tfd.Normal(loc, np.exp(log_variance / 2)).log_prob(x).numpy()
+
+
+def density_tril(x, loc, scale_tril):
+    """Only the density of a vector: summed over the last axis already, which it keeps."""
+    size = x.shape[-1]
+    rows, columns = np.tril_indices(size)
+    scale = np.zeros((*loc.shape, size))
+    scale[..., rows, columns] = scale_tril
+    diagonal = np.arange(size)
+    scale[..., diagonal, diagonal] = np.exp(scale[..., diagonal, diagonal])
+    covariance = scale @ np.swapaxes(scale, -1, -2)
+    residual = (x - loc)[..., None]
+    square = np.swapaxes(residual, -1, -2) @ np.linalg.solve(covariance, residual)
+    log_determinant = np.linalg.slogdet(2 * np.pi * covariance)[1]
+    return -0.5 * (square[..., 0] + log_determinant[..., None])
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A family, and its log-density in float64: of each entry, or of the last axis."""
+
+    family: type
+    density: Callable | None
+    kind: str = "real"
+    arguments: dict = dataclasses.field(default_factory=dict)
+    entries_independent: bool = True
+
+    def make(self, event_shape):
+        return self.family(event_shape, **self.arguments)
+
+    def data(self, *shape):
+        rng = np.random.default_rng(7)
+        if self.kind == "binary":
+            return rng.integers(0, 2, shape).astype("float64")
+        return rng.uniform(size=shape) if self.kind == "unit" else rng.normal(size=shape)
+
+    def parts(self, event_shape, *batch):
+        """Random parameters of moderate size, float64, one array for each."""
+        rng = np.random.default_rng(8)
+        sizes = self.make(event_shape)._parameter_sizes(event_shape[-1])
+        shapes = [(*batch, *event_shape[:-1], size) for size in sizes]
+        return [0.1 + rng.uniform(-1, 1, shape) for shape in shapes]
+
+    def params(self, event_shape, *batch):
+        return np.concatenate(self.parts(event_shape, *batch), axis=-1)
+
+    def log_density(self, x, parts, event_shape):
+        axes = tuple(range(-len(event_shape), 0))
+        return self.density(x, *parts).sum(axes)
+
+
+ROWS = {
+    "bernoulli": Row(families.Bernoulli, density_bernoulli, "binary"),
+    "continuous_bernoulli": Row(families.ContinuousBernoulli, density_continuous_bernoulli, "unit"),
+    "deterministic": Row(families.Deterministic, None),
+    "diag": Row(families.MultivariateNormalDiag, density_normal_log_variance),
+    "tril": Row(families.MultivariateNormalTriL, density_tril, entries_independent=False),
+    "normal": Row(families.Normal, density_normal(1.0)),
+    "normal_number": Row(families.Normal, density_normal(0.3), arguments={"scale": 0.3}),
+    "normal_learned": Row(families.Normal, density_normal(1.0), arguments={"scale": "learned"}),
+    "normal_optimal": Row(families.Normal, density_normal(1.0), arguments={"scale": "optimal"}),
+    "normal_per_element": Row(
+        families.Normal, density_normal_log_variance, arguments={"scale": "per_element"}
+    ),
+}
+LIKELIHOODS = {name: row for name, row in ROWS.items() if row.density is not None}
+
+every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+every_likelihood = pytest.mark.parametrize("row", LIKELIHOODS.values(), ids=LIKELIHOODS.keys())
+every_shape = pytest.mark.parametrize("event_shape", SHAPES, ids=str)
+
+
+def concrete_subclasses(cls):
+    for subclass in cls.__subclasses__():
+        if subclass.__module__.startswith("keras_vae") and not inspect.isabstract(subclass):
+            yield subclass
+        yield from concrete_subclasses(subclass)
+
+
+def test_no_family_is_missing():
+    in_table = {row.family for row in ROWS.values()}
+    public = {getattr(families, name) for name in families.__all__}
+    public = {item for item in public if inspect.isclass(item) and not inspect.isabstract(item)}
+    assert in_table == public == set(concrete_subclasses(families.Family)) == set(families._ALL)
+
+
+@every_row
+@every_shape
+def test_config_round_trip(row, event_shape):
+    family = row.make(event_shape)
+    saved = json.loads(json.dumps(keras.saving.serialize_keras_object(family)))
+    assert saved["registered_name"] == f"keras_vae>{row.family.__name__}"
+    again = keras.saving.deserialize_keras_object(saved)
+    assert type(again) is row.family
+    assert again.get_config() == family.get_config()
+    assert again.event_shape == event_shape
+    for name, value in row.arguments.items():
+        assert getattr(again, name) == value
+    assert type(family).from_config(family.get_config()).get_config() == family.get_config()
+    assert repr(again) == repr(family)
+    assert repr(family).startswith(f"{row.family.__name__}(event_shape={event_shape}")
+
+
+@every_row
+@every_shape
+def test_parameter_sizes(row, event_shape):
+    family = row.make(event_shape)
+    size = row.params(event_shape).shape[-1]
+    assert family.params_shape == (*event_shape[:-1], size)
+    assert family.params_size == np.prod(family.params_shape)
+
+
+@every_row
+def test_an_integer_is_a_shape_of_one_axis(row):
+    for event_shape in (3, np.int64(3), [3], np.array([3])):
+        assert row.make(event_shape).event_shape == (3,)
+    assert type(row.make(np.int64(3)).event_shape[0]) is int
+
+
+@every_row
+@every_shape
+@pytest.mark.parametrize("batch", [(5,), (4, 5), (1,), (0,)], ids=str)
+def test_parameters_in_every_form_give_one_distribution(row, event_shape, batch):
+    family = row.make(event_shape)
+    parts = row.parts(event_shape, *batch)
+    joined = np.concatenate(parts, axis=-1)
+    flat = joined.reshape(*batch, family.params_size)
+    draws = []
+    for params in (joined, flat, parts, tuple(parts)):
+        distribution = family(params)
+        assert isinstance(distribution, tfd.Distribution)
+        assert distribution.event_shape == event_shape
+        assert distribution.batch_shape == batch
+        draws.append(family.sample(params, seed=(3, 4)).numpy())
+        assert draws[-1].shape == (*batch, *event_shape)
+        np.testing.assert_array_equal(draws[0], draws[-1])
+
+
+@every_row
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("float16", "float32"),
+        ("bfloat16", "float32"),
+        ("float32", "float32"),
+        ("float64", "float64"),
+        ("int32", "float32"),
+    ],
+)
+def test_at_least_float32_inside(row, given, expected):
+    family = row.make((3,))
+    params = tf.cast(row.params((3,), 5), given)
+    assert family(params).dtype == expected
+    assert family(params).mean().dtype == expected
+    assert family.sample(params, 2, seed=1).dtype == expected
+    if row.density:
+        assert family.log_likelihood(row.data(5, 3).astype("float32"), params).dtype == expected
+
+
+@every_row
+def test_parameters_of_two_precisions(row):
+    parts = row.parts((3,), 5)
+    parts[0] = parts[0].astype("float32")
+    expected = "float32" if len(parts) == 1 else "float64"
+    assert row.make((3,))(parts).dtype == expected
+
+
+@every_row
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_dtype_policy_does_not_matter(row, policy):
+    params = row.params((3,), 5).astype("float32")
+    expected = row.make((3,)).sample(params, seed=1)
+    keras.config.set_dtype_policy(policy)
+    try:
+        sample = row.make((3,)).sample(params, seed=1)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_array_equal(sample, expected)
+
+
+@every_row
+@every_shape
+def test_samples_have_the_moments_of_the_distribution(row, event_shape):
+    number = 4000
+    family = row.make(event_shape)
+    params = row.params(event_shape, 2)
+    samples = family.sample(params, number, seed=1).numpy()
+    assert samples.shape == (number, 2, *event_shape)
+    distribution = family(params)
+    stddev = distribution.stddev().numpy()
+    # 5 standard errors; the squares of all families here have at most the kurtosis of a normal.
+    error = np.abs(samples.mean(0) - distribution.mean())
+    np.testing.assert_array_less(error, 5 * stddev / np.sqrt(number) + 1e-12)
+    error = np.abs(samples.var(0) - stddev**2)
+    np.testing.assert_array_less(error, 5 * stddev**2 * np.sqrt(2 / number) + 1e-12)
+
+
+@every_row
+def test_seeds(row):
+    family = row.make((3,))
+    params = row.params((3,), 50)
+    np.testing.assert_array_equal(family.sample(params, seed=5), family.sample(params, seed=(5, 0)))
+    assert family.sample(params).shape == (50, 3)
+    if row.family is not families.Deterministic:
+        different = [family.sample(params, seed=seed).numpy() for seed in (5, 6, None, None)]
+        for first in range(4):
+            for second in range(first):
+                assert np.any(different[first] != different[second])
+
+
+@every_likelihood
+@every_shape
+def test_log_likelihood_is_the_density_in_float64(row, event_shape):
+    family = row.make(event_shape)
+    x = row.data(5, *event_shape)
+    parts = row.parts(event_shape, 5)
+    expected = row.log_density(x, parts, event_shape)
+    value = family.log_likelihood(x, parts)
+    assert value.shape == (5,)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(family(parts).log_prob(x), expected, rtol=1e-12)
+    # float32 keeps 7 digits of each entry's term and each sum.
+    single = family.log_likelihood(x, [part.astype("float32") for part in parts])
+    np.testing.assert_allclose(single, expected, rtol=1e-5, atol=1e-5)
+
+
+@every_likelihood
+@every_shape
+def test_samples_before_the_batch(row, event_shape):
+    family = row.make(event_shape)
+    x = row.data(5, *event_shape)
+    params = row.params(event_shape, 2, 4, 5)
+    value = family.log_likelihood(x, params).numpy()
+    assert value.shape == (2, 4, 5)
+    for i, j in np.ndindex(2, 4):
+        expected = family.log_likelihood(x, params[i, j])
+        np.testing.assert_allclose(value[i, j], expected, rtol=1e-12)
+
+
+def value_and_gradient(family, x, params):
+    params = tf.convert_to_tensor(params)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        value = family.log_likelihood(x, params)
+    return value.numpy(), tape.gradient(value, params).numpy()
+
+
+# A full covariance has a test of its own, in test_multivariate_normal_tril.py.
+@pytest.mark.parametrize("name", [n for n, row in LIKELIHOODS.items() if row.entries_independent])
+def test_missing_entries_leave_the_sum(name):
+    row = ROWS[name]
+    x, parts = row.data(5, 4), row.parts((4,), 5)
+    observed = [0, 2, 3]
+    expected = row.density(x[:, observed], *[part[:, observed] for part in parts]).sum(-1)
+    x[:, 1] = np.nan
+    value, gradient = value_and_gradient(row.make((4,)), x, np.concatenate(parts, -1))
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_array_equal(gradient.reshape(5, -1, 4)[:, :, 1], 0.0)
+    assert np.isfinite(gradient).all()
+    assert np.all(gradient.reshape(5, -1, 4)[:, :, observed] != 0.0)
+
+
+@every_likelihood
+@every_shape
+def test_nothing_observed_tells_nothing(row, event_shape):
+    x = np.full((2, *event_shape), np.nan)
+    value, gradient = value_and_gradient(row.make(event_shape), x, row.params(event_shape, 2))
+    np.testing.assert_allclose(value, 0.0, atol=1e-12)
+    np.testing.assert_allclose(gradient, 0.0, atol=1e-12)
+
+
+def extreme_parameters(size, scale):
+    signs = np.random.default_rng(3).choice([-1.0, 1.0], (20, size))
+    signs[0], signs[1], signs[2] = 1.0, -1.0, 0.0
+    return (scale * signs).astype("float32")
+
+
+# The inverse of a full covariance of 3 entries leaves the range of float32: that family is
+# finite at the scale of 1e4 for pairs, and elsewhere it is tested never to be NaN.
+@every_likelihood
+@pytest.mark.parametrize("missing", [False, True])
+def test_extreme_parameters_give_finite_losses_and_gradients(row, missing):
+    family = row.make((2,))
+    params = extreme_parameters(family.params_size, 1e4)
+    x = row.data(len(params), 2)
+    if missing:
+        x[:, 0] = np.nan
+    value, gradient = value_and_gradient(family, x, params)
+    assert np.isfinite(value).all()
+    assert np.isfinite(gradient).all()
+
+
+@every_row
+@every_shape
+@pytest.mark.parametrize("scale", [1e4, 1e9])
+def test_extreme_parameters_give_finite_samples(row, event_shape, scale):
+    family = row.make(event_shape)
+    params = tf.constant(extreme_parameters(family.params_size, scale))
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        samples = family.sample(params, 10, seed=1)
+    assert np.isfinite(samples).all()
+    assert np.isfinite(family(params).mean()).all()
+    gradient = tape.gradient(samples, params)
+    assert gradient is None or np.isfinite(gradient).all()
+
+
+@every_likelihood
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_data_has_no_probability(row, value):
+    for event_shape in [(1,), (3,), (2, 3)]:
+        x = row.data(2, *event_shape)
+        x[0].flat[0] = value
+        params = row.params(event_shape, 4, 2).astype("float32")
+        log_likelihood = row.make(event_shape).log_likelihood(x, params).numpy()
+        np.testing.assert_array_equal(log_likelihood[:, 0], -np.inf)
+        assert np.isfinite(log_likelihood[:, 1]).all()
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, 2.0, -1.0, 255.0, 1e30])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("family", [families.Bernoulli, families.ContinuousBernoulli])
+def test_data_outside_of_the_support_has_no_probability(family, dtype, value):
+    x = np.full((3, 2, 3), 0.5)
+    x[1, 0, 1] = value
+    x[2, 0, 0] = np.nan
+    for params in (np.zeros((3, 2, 3)), np.full((3, 2, 3), 1e4)):
+        result = family((2, 3)).log_likelihood(x, params.astype(dtype)).numpy()
+        assert result[1] == -np.inf
+        assert np.isfinite(result[[0, 2]]).all()
+
+
+@every_row
+@every_shape
+def test_event_shape_from_the_network_output(row, event_shape):
+    family = row.make(event_shape)
+    again = row.family.from_params_shape(family.params_shape, **row.arguments)
+    assert again.event_shape == event_shape
+    assert again.params_shape == family.params_shape
+
+
+@every_row
+def test_no_event_shape_fits_the_network_output(row):
+    sizes = {row.make((size,)).params_shape[-1] for size in range(1, 9)}
+    wrong = [size for size in (1, 3, 4, 6) if size not in sizes]
+    for last in [*wrong, None, 0]:
+        with pytest.raises(ValueError) as error:
+            row.family.from_params_shape((last,), **row.arguments)
+        for text in (
+            f"{row.family.__name__} expects",
+            f"Received: a network output of shape ({last},)",
+        ):
+            assert text in str(error.value)
+
+
+@every_row
+def test_names(row):
+    name = keras_vae._registry.snake_case(row.family.__name__)
+    family = row.family((3,))
+    found = families.get(name, family.params_shape)
+    assert type(found) is row.family
+    assert found.event_shape == (3,)
+    assert families.get(family, None) is family
+
+
+@every_row
+@pytest.mark.parametrize(
+    "event_shape", [None, 3.0, "3", True, (3.0,), (2, None), [[2, 3]]], ids=repr
+)
+def test_event_shape_of_the_wrong_kind(row, event_shape):
+    text = f"{row.family.__name__} expects an event_shape of one integer .* Received: event_shape="
+    with pytest.raises(TypeError, match=text):
+        row.make(event_shape)
+
+
+@every_row
+@pytest.mark.parametrize("event_shape", [(), 0, -1, (2, 0)], ids=repr)
+def test_event_shape_without_entries(row, event_shape):
+    text = f"at least one axis.* Received: event_shape={re.escape(repr(event_shape))}"
+    with pytest.raises(ValueError, match=text):
+        row.make(event_shape)
+
+
+@every_row
+def test_params_of_the_wrong_shape(row):
+    family = row.make((2, 3))
+    size = family.params_shape[-1]
+    for shape in [(), (5,), (5, size + 1), (5, 3, size), (5, 2, size + 1)]:
+        text = rf"{row.family.__name__} expects params of shape .* Received: params of shape "
+        for method in (family, family.sample):
+            with pytest.raises(ValueError, match=text + re.escape(str(shape))):
+                method(np.zeros(shape))
+
+
+@every_row
+def test_a_list_of_params_of_the_wrong_shapes(row):
+    family = row.make((3,))
+    sizes = family._parameter_sizes(3)
+    right = [np.zeros((5, size)) for size in sizes]
+    for wrong in (right + right[:1], [*right[:-1], np.zeros((5, sizes[-1] + 1))], []):
+        with pytest.raises(
+            ValueError, match=r"expects one tensor, or a list of .* Received: params"
+        ):
+            family(wrong)
+
+
+@every_likelihood
+def test_data_of_the_wrong_shape(row):
+    family = row.make((2, 3))
+    params = row.params((2, 3), 5)
+    for shape in [(), (5,), (5, 3), (5, 2, 4), (5, 2, 1), (5, 2, 3, 1), (5, 6)]:
+        text = rf"{row.family.__name__} expects data of shape .* Received: data of shape "
+        with pytest.raises(ValueError, match=text + re.escape(str(shape))):
+            family.log_likelihood(np.zeros(shape), params)
+
+
+@every_likelihood
+def test_data_and_params_of_two_batch_sizes(row):
+    family = row.make((3,))
+    for in_data, in_params in [(1, 5), (5, 1), (4, 5), (5, 0)]:
+        text = rf"as many data points as params. Received: data of shape \({in_data}, 3\)"
+        with pytest.raises(ValueError, match=text):
+            family.log_likelihood(row.data(in_data, 3), row.params((3,), in_params))
+
+
+@every_likelihood
+@every_shape
+def test_zero_length_batch(row, event_shape):
+    family = row.make(event_shape)
+    value, gradient = value_and_gradient(
+        family, row.data(0, *event_shape), row.params(event_shape, 0)
+    )
+    assert value.shape == (0,)
+    assert gradient.shape == (0, *family.params_shape)
+
+
+@every_likelihood
+def test_data_of_every_dtype(row):
+    family = row.make((3,))
+    x = np.array([[0, 1, 1], [1, 0, 0]])
+    params = row.params((3,), 2).astype("float32")
+    expected = family.log_likelihood(x.astype("float32"), params)
+    for dtype in ("bool", "uint8", "int64", "float16", "float64"):
+        np.testing.assert_array_equal(family.log_likelihood(x.astype(dtype), params), expected)
+
+
+@every_likelihood
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_compiled_function_gives_the_same(row, jit_compile):
+    family = row.make((2, 3))
+    unknown = None if not jit_compile else 4
+    signature = [
+        tf.TensorSpec((unknown, 2, 3), tf.float64),
+        tf.TensorSpec((unknown, *family.params_shape), tf.float64),
+    ]
+    compiled = tf.function(
+        family.log_likelihood, input_signature=signature, jit_compile=jit_compile
+    )
+    x, params = row.data(4, 2, 3), row.params((2, 3), 4)
+    np.testing.assert_allclose(compiled(x, params), family.log_likelihood(x, params), rtol=1e-9)
+    x[1, 0, 0] = np.nan
+    np.testing.assert_allclose(compiled(x, params), family.log_likelihood(x, params), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "Bernoulli", ""])
+def test_unknown_name(name):
+    text = f"name of a family, one of 'bernoulli', 'continuous_bernoulli', .* Received: '{name}'"
+    with pytest.raises(ValueError, match=text):
+        families.get(name, (3,))
+
+
+@pytest.mark.parametrize("identifier", [None, 3, families.Bernoulli])
+def test_identifier_of_the_wrong_kind(identifier):
+    with pytest.raises(TypeError, match=r"expects a family of distributions or its name. Received"):
+        families.get(identifier, (3,))

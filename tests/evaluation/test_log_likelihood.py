@@ -1,0 +1,279 @@
+"""log p(x) of models whose evidence is known in closed form."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_vae import VAEModel, evaluation, families
+from keras_vae.evaluation import _importance
+
+FEATURES, LATENT, SCALE = 5, 2, 0.7
+
+
+class LinearGaussian:
+    """x = W z + b + noise, z standard normal: evidence and posterior in float64."""
+
+    def __init__(self, seed=0):
+        generator = np.random.default_rng(seed)
+        self.W = generator.normal(size=(FEATURES, LATENT))
+        self.b = generator.normal(size=FEATURES)
+        covariance = self.W @ self.W.T + SCALE**2 * np.eye(FEATURES)
+        self.x = generator.multivariate_normal(self.b, covariance, size=6).astype("float32")
+        self.log_evidence = log_normal(np.float64(self.x), self.b, covariance)
+        precision = np.eye(LATENT) + self.W.T @ self.W / SCALE**2
+        self.covariance = np.linalg.inv(precision)
+        self.gain = self.covariance @ self.W.T / SCALE**2
+        self.means = (self.x - self.b) @ self.gain.T
+
+    def model(self, posterior="true"):
+        """The VAE, with the true posterior or a wrong one."""
+        if posterior == "true":
+            family = families.MultivariateNormalTriL(LATENT)
+            factor = np.linalg.cholesky(self.covariance)
+            scale = [np.log(factor[0, 0]), factor[1, 0], np.log(factor[1, 1])]
+            loc, gain = 0.0, self.gain
+        else:
+            family = families.MultivariateNormalDiag(LATENT)
+            # Wider than the truth, and off by a third of its spread.
+            spread = np.diag(self.covariance)
+            scale, loc, gain = np.log(2.0 * spread), np.sqrt(spread) / 3.0, self.gain
+        kernel = np.concatenate([gain.T, np.zeros((FEATURES, len(scale)))], axis=1)
+        bias = np.concatenate([loc - self.b @ gain.T, scale])
+        encoder = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(len(bias))])
+        decoder = keras.Sequential([keras.Input((LATENT,)), keras.layers.Dense(FEATURES)])
+        encoder.set_weights([kernel, bias])
+        decoder.set_weights([self.W.T, self.b])
+        return VAEModel(encoder, decoder, family, families.Normal(FEATURES, scale=SCALE), seed=1)
+
+
+def log_normal(x, mean, covariance):
+    residual = x - mean
+    _, log_determinant = np.linalg.slogdet(2 * np.pi * covariance)
+    return -0.5 * np.einsum("bi,ij,bj->b", residual, np.linalg.inv(covariance), residual) - (
+        0.5 * log_determinant
+    )
+
+
+@pytest.fixture(scope="module")
+def linear():
+    return LinearGaussian()
+
+
+@pytest.mark.parametrize("num_samples", [1, 7, 1000, 1001])
+def test_the_true_posterior_gives_the_evidence_exactly(linear, num_samples, monkeypatch):
+    # 60 rows at a time are 10 samples of 6 examples: 1001 leave a last chunk of one.
+    monkeypatch.setattr(_importance, "_ROWS", 60)
+    result = evaluation.log_likelihood(linear.model(), linear.x, num_samples, seed=0)
+    # Every weight is the evidence: what is left is float32 rounding of sums of some 10 nats.
+    np.testing.assert_allclose(result.log_prob, linear.log_evidence, atol=1e-4)
+    np.testing.assert_allclose(result.effective_sample_size, num_samples, rtol=1e-4)
+    if num_samples > 1:
+        assert (result.standard_error < 1e-3).all()
+    else:
+        assert np.isinf(result.standard_error).all()
+
+
+@pytest.mark.parametrize("seed", [0, 1, (2, 3)])
+@pytest.mark.parametrize(("method", "num_samples"), [("importance", 2000), ("prior", 20000)])
+def test_the_estimate_is_within_its_error_of_the_evidence(linear, method, num_samples, seed):
+    result = evaluation.log_likelihood(
+        linear.model("wrong"), linear.x, num_samples, method=method, seed=seed
+    )
+    assert (result.log_prob < 0).any()
+    assert (result.standard_error > 0).all()
+    deviation = (result.log_prob - linear.log_evidence) / result.standard_error
+    # 18 deviations for each method: beyond 4 once in a thousand such tests; the seeds are fixed.
+    assert (np.abs(deviation) < 4).all()
+    assert (result.effective_sample_size > 1).all()
+    assert (result.effective_sample_size < num_samples).all()
+
+
+def test_the_posterior_is_the_better_proposal(linear):
+    importance, prior = (
+        evaluation.log_likelihood(linear.model("wrong"), linear.x, 1000, method=method, seed=0)
+        for method in ("importance", "prior")
+    )
+    assert (importance.effective_sample_size > 2 * prior.effective_sample_size).all()
+    assert (importance.standard_error < prior.standard_error).all()
+
+
+def test_the_standard_error_is_the_spread_between_seeds(linear):
+    model = linear.model("wrong")
+    results = [
+        evaluation.log_likelihood(model, linear.x, 500, seed=seed) for seed in range(60)
+    ]
+    spread = np.std([result.log_prob for result in results], axis=0, ddof=1)
+    claimed = np.mean([result.standard_error for result in results], axis=0)
+    # The spread of 60 numbers is known to 1 / sqrt(2 * 59) = 9 %; 4 standard errors are 37 %.
+    np.testing.assert_allclose(claimed, spread, rtol=0.37)
+    z = [(result.log_prob - linear.log_evidence) / result.standard_error for result in results]
+    # 360 deviations, of which 32 % are beyond 1 and 5 % beyond 2 if the error is right.
+    assert 0.2 < np.mean(np.abs(z) > 1) < 0.45
+    assert np.mean(np.abs(z) > 2) < 0.12
+
+
+def test_more_samples_shrink_the_error_by_the_root(linear):
+    model = linear.model("wrong")
+    few, many = (
+        evaluation.log_likelihood(model, linear.x, size, seed=0) for size in (400, 40_000)
+    )
+    ratio = few.standard_error / many.standard_error
+    # Ten times smaller; the few samples know their own spread to some 20 %.
+    assert (ratio > 6).all()
+    assert (ratio < 16).all()
+
+
+@pytest.mark.parametrize("method", ["importance", "prior"])
+def test_the_same_seed_is_the_same_estimate(linear, method):
+    model = linear.model("wrong")
+    a, b, c = (
+        evaluation.log_likelihood(model, linear.x, 50, method=method, seed=seed).log_prob
+        for seed in (4, 4, 5)
+    )
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).all()
+    # Without a seed, the noise of the model: new at each call.
+    d, e = (evaluation.log_likelihood(model, linear.x, 50).log_prob for _ in range(2))
+    assert (d != e).all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 6, 100])
+def test_the_batch_size_only_cuts_the_data(linear, batch_size):
+    result = evaluation.log_likelihood(
+        linear.model(), linear.x, 20, batch_size=batch_size, seed=0
+    )
+    np.testing.assert_allclose(result.log_prob, linear.log_evidence, atol=1e-4)
+    assert [part.shape for part in result] == [(6,)] * 3
+
+
+def test_the_memory_does_not_grow_with_the_number_of_samples(linear, monkeypatch):
+    monkeypatch.setattr(_importance, "_ROWS", 120)
+    model = linear.model("wrong")
+    rows = []
+    decode = model._decoder_params
+
+    def watched(z, condition, training):
+        tf.py_function(lambda n: rows.append(int(n)), [tf.size(z) // LATENT], [])
+        return decode(z, condition, training)
+
+    model._decoder_params = watched
+    for num_samples in (10, 100, 3000):
+        rows.clear()
+        evaluation.log_likelihood(model, linear.x, num_samples, seed=0)
+        assert max(rows) == min(120, 6 * num_samples)
+        assert sum(rows) >= 6 * num_samples
+
+
+def test_a_batch_larger_than_a_chunk_is_taken_sample_by_sample(linear, monkeypatch):
+    monkeypatch.setattr(_importance, "_ROWS", 4)
+    result = evaluation.log_likelihood(linear.model(), linear.x, 5, seed=0)
+    np.testing.assert_allclose(result.log_prob, linear.log_evidence, atol=1e-4)
+    np.testing.assert_allclose(result.effective_sample_size, 5, rtol=1e-4)
+
+
+def test_the_evidence_is_the_elbo_and_the_divergence_from_the_true_posterior(linear):
+    model = linear.model("wrong")
+    q = model.encode(linear.x)
+    loc, variance = np.float64(q.mean()), np.float64(q.variance())
+    # E_q log p(x|z) - KL(q || prior), in float64.
+    residual = linear.x - loc @ linear.W.T - linear.b
+    spread = np.einsum("fk,bk->b", linear.W**2, variance)
+    fit = -0.5 * (np.sum(residual**2, axis=1) + spread) / SCALE**2
+    fit -= 0.5 * FEATURES * np.log(2 * np.pi * SCALE**2)
+    kl_prior = 0.5 * np.sum(loc**2 + variance - np.log(variance) - 1.0, axis=1)
+    precision = np.linalg.inv(linear.covariance)
+    gap = loc - linear.means
+    kl_true = 0.5 * (
+        np.einsum("ii,bi->b", precision, variance)
+        + np.einsum("bi,ij,bj->b", gap, precision, gap)
+        - LATENT
+        - np.sum(np.log(variance), axis=1)
+        + np.linalg.slogdet(linear.covariance)[1]
+    )
+    np.testing.assert_allclose(fit - kl_prior + kl_true, linear.log_evidence, rtol=1e-5)
+    assert (kl_true > 0.05).all()
+    # The model logs the same bound, up to its one noise sample an example.
+    model.compile(run_eagerly=True)
+    many = np.repeat(linear.x, 2000, axis=0)
+    logs = model.evaluate(many, batch_size=len(many), verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["kl_divergence"], kl_prior.mean(), rtol=1e-5)
+    # One sample's log-likelihood varies by a few nats: over 12000 samples by less than 0.05.
+    np.testing.assert_allclose(logs["elbo"], (fit - kl_prior).mean(), atol=4 * 0.05)
+
+
+def test_with_the_true_posterior_the_bound_is_tight(linear):
+    model = linear.model()
+    model.compile(objective="elbo", run_eagerly=True)
+    x = np.repeat(linear.x, 2000, axis=0)
+    logs = model.evaluate(x, batch_size=len(x), verbose=0, return_dict=True)
+    np.testing.assert_allclose(logs["elbo"], linear.log_evidence.mean(), atol=0.1)
+
+
+def test_a_condition_is_passed_on():
+    inputs, condition = keras.Input((3,)), keras.Input((2,))
+    encoder = keras.Model([inputs, condition], keras.layers.Dense(2)(inputs))
+    z, condition = keras.Input((1,)), keras.Input((2,))
+    joined = keras.layers.Concatenate()([z, condition])
+    decoder = keras.Model([z, condition], keras.layers.Dense(3)(joined))
+    model = VAEModel(encoder, decoder, seed=1)
+    x = np.ones((5, 3), "float32")
+    a, b = (
+        evaluation.log_likelihood(model, {"x": x, "condition": c}, 30, seed=0, batch_size=3)
+        for c in (np.zeros((5, 2), "float32"), np.ones((5, 2), "float32"))
+    )
+    assert a.log_prob.shape == (5,)
+    assert (np.abs(a.log_prob - b.log_prob) > 1e-3).all()
+    with pytest.raises(ValueError, match=r"arrays of one length. Received: x with the lengths"):
+        evaluation.log_likelihood(model, {"x": x, "condition": np.ones((4, 2))}, 5)
+
+
+def test_missing_entries_are_marginalised(linear):
+    x = linear.x.copy()
+    x[:, 3] = np.nan
+    keep = [0, 1, 2, 4]
+    covariance = (linear.W @ linear.W.T + SCALE**2 * np.eye(FEATURES))[np.ix_(keep, keep)]
+    expected = log_normal(np.float64(x[:, keep]), linear.b[keep], covariance)
+    result = evaluation.log_likelihood(
+        linear.model("wrong"), x, 50_000, method="prior", seed=0
+    )
+    deviation = (result.log_prob - expected) / result.standard_error
+    assert (np.abs(deviation) < 4).all()
+
+
+def test_no_example(linear):
+    result = evaluation.log_likelihood(linear.model(), linear.x[:0], 5)
+    assert [part.shape for part in result] == [(0,)] * 3
+
+
+def test_data_without_probability_says_so():
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    decoder = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])
+    model = VAEModel(encoder, decoder, likelihood="bernoulli", seed=1)
+    x = np.array([[0.0, 1.0, 1.0], [0.0, 255.0, 1.0]])
+    result = evaluation.log_likelihood(model, x, 10, seed=0)
+    assert np.isfinite(result.log_prob[0])
+    assert result.log_prob[1] == -np.inf
+    assert not np.isnan(np.stack(result)).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"num_samples": 0}, ValueError, "num_samples to be an integer of at least 1"),
+        ({"num_samples": 1.5}, TypeError, "num_samples to be an integer"),
+        ({"method": "ais"}, ValueError, "method to be one of 'importance', 'prior'"),
+        ({"batch_size": 0}, ValueError, "batch_size to be an integer of at least 1"),
+        ({"seed": 0.5}, ValueError, "A seed expects an integer or a pair"),
+    ],
+)
+def test_arguments_are_checked(linear, arguments, error, message):
+    with pytest.raises(error, match=message):
+        evaluation.log_likelihood(linear.model(), linear.x, **arguments)
+
+
+def test_the_progress_bar_is_shown_on_request(linear, capsys):
+    evaluation.log_likelihood(linear.model(), linear.x, 5, seed=0)
+    assert capsys.readouterr().out == ""
+    evaluation.log_likelihood(linear.model(), linear.x, 5, seed=0, batch_size=4, verbose=1)
+    assert "6/6" in capsys.readouterr().out

@@ -1,0 +1,73 @@
+"""Every example runs, in a tiny setting, and stays short enough to be read."""
+
+import pathlib
+import runpy
+
+import pytest
+from PIL import Image
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+# What each example writes to its folder.
+WRITES = {
+    "quickstart.py": [
+        "reconstructions.png",
+        "samples.png",
+        "traversal/traversal_epoch_0001.png",
+        "traversal/traversal_epoch_0002.png",
+        "traversal/traversal.gif",
+        "model.keras",
+        "saved_model/saved_model.pb",
+    ],
+    "drop_in_layers.py": ["drop_in_layers.png", "model.keras"],
+    "autoencoder_or_vae.py": ["autoencoder_or_vae.png"],
+}
+PRINTS = {
+    "quickstart.py": [
+        "test ELBO",
+        "test log-likelihood",
+        "active latents",
+        "SavedModel = model   largest difference 0.0e+00",
+        "written to",
+    ],
+    "drop_in_layers.py": ["test loss = -ELBO", "loaded = saved       largest difference 0.0e+00"],
+    "autoencoder_or_vae.py": ["written to"],
+}
+
+
+def test_every_example_is_run_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(WRITES) == set(PRINTS)
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_an_example_can_be_read_in_one_sitting(name):
+    lines = (EXAMPLES / name).read_text().splitlines()
+    assert len(lines) <= 120
+    assert lines[0].startswith('"""')
+    assert f"python examples/{name}" in "\n".join(lines[:10])
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_an_example_runs(name, tmp_path, capsys):
+    example = runpy.run_path(str(EXAMPLES / name), run_name="example")
+    example["main"](["--epochs", "2", "--output", str(tmp_path / "output")])
+    printed = capsys.readouterr().out
+    for line in PRINTS[name]:
+        assert line in printed
+    for file in WRITES[name]:
+        path = tmp_path / "output" / file
+        assert path.exists()
+        if path.suffix in (".png", ".gif"):
+            with Image.open(path) as image:
+                image.load()
+
+
+def test_the_examples_are_listed_with_their_pictures():
+    text = (EXAMPLES / "README.md").read_text()
+    for name in WRITES:
+        assert f"({name})" in text
+    pictures = EXAMPLES.parent / "docs" / "images"
+    shown = [line.split("../docs/images/")[1:] for line in text.splitlines()]
+    names = [part.split('"')[0].split(")")[0] for parts in shown for part in parts]
+    assert names
+    for name in names:
+        assert (pictures / name).stat().st_size < 300_000

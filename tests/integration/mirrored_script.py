@@ -1,0 +1,145 @@
+"""Trains on two logical CPUs and writes what came out as JSON. Run by `test_mirrored.py`.
+
+A process of its own, since the number of devices cannot change once TensorFlow has begun.
+"""
+
+import contextlib
+import json
+import sys
+
+
+def main(path):
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    import keras
+    import numpy as np
+
+    from keras_vae import VAEModel, families
+
+    keras.utils.set_random_seed(1)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    data = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
+
+    def build(replicas, posterior=None, likelihood=None, half=False, **compile_arguments):
+        policy = "mixed_float16" if half else "float32"
+
+        def dense(units, seed):
+            return keras.layers.Dense(
+                units,
+                kernel_initializer=keras.initializers.GlorotUniform(seed),
+                kernel_regularizer=keras.regularizers.L2(0.01),
+                dtype=policy,
+            )
+
+        with strategy.scope() if replicas == 2 else contextlib.nullcontext():
+            posterior = posterior or families.Deterministic(2)
+            encoder = keras.Sequential([keras.Input((4,)), dense(posterior.params_size, 1)])
+            decoder = keras.Sequential([keras.Input((2,)), dense(4, 2)])
+            model = VAEModel(
+                encoder, decoder, posterior, likelihood or families.Normal(4), seed=1, dtype=policy
+            )
+            compile_arguments.setdefault("optimizer", keras.optimizers.Adam(0.05))
+            model.compile(**compile_arguments)
+        return model
+
+    def run(replicas, x, batch_size, epochs=2, sample_weight=None, scale=None, **arguments):
+        likelihood = families.Normal(4, scale=scale) if scale else None
+        model = build(replicas, likelihood=likelihood, **arguments)
+        logs = model.fit(
+            x,
+            x,
+            batch_size=batch_size,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            sample_weight=sample_weight,
+            validation_data=(x, x),
+        )
+        weights = [variable.numpy().ravel().tolist() for variable in model.trainable_variables]
+        state = [
+            variable.numpy().ravel().tolist() if variable.dtype != "string" else []
+            for variable in model.optimizer.variables
+        ]
+        return {"logs": logs.history, "weights": weights, "optimizer": state}
+
+    results = {}
+    cases = {
+        "even": (data, 12, {}),
+        "uneven": (data, 5, {}),
+        "one example": (data[:1], 1, {}),
+        "last of one": (data[:9], 8, {}),
+        "weighted": (data, 5, {"sample_weight": np.linspace(0, 2, 12)}),
+        "accumulated": (
+            data,
+            6,
+            {"optimizer": lambda: keras.optimizers.SGD(0.05, gradient_accumulation_steps=2)},
+        ),
+        "learned scale": (data, 5, {"scale": "learned"}),
+        "optimal scale": (data, 5, {"scale": "optimal"}),
+        "metrics": (data, 5, {"metrics": ["mse"]}),
+    }
+    for name, (x, batch_size, arguments) in cases.items():
+        results[name] = []
+        for replicas in (1, 2):
+            made = {
+                key: value() if key == "optimizer" else value for key, value in arguments.items()
+            }
+            if "optimizer" in made and replicas == 2:
+                with strategy.scope():
+                    made["optimizer"] = arguments["optimizer"]()
+            results[name].append(run(replicas, x, batch_size, **made))
+
+    # A fault in the half of the batch that the second replica has.
+    holes = data.copy()
+    holes[6:8, 1] = np.inf  # the second of three batches of four
+    results["skipped"] = [run(replicas, holes, 4) for replicas in (1, 2)]
+    for half in (False, True):
+        optimizer = keras.optimizers.SGD(0.05)
+        with strategy.scope():
+            if half:
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
+            model = build(2, half=half, optimizer=optimizer, max_skipped_steps=3)
+        before = [v.numpy() for v in model.trainable_variables]
+        faulty = data.copy()
+        faulty[6:] = np.inf
+        try:
+            model.fit(faulty, batch_size=12, epochs=5, verbose=0)
+            error = "none"
+        except ValueError as raised:
+            error = str(raised)
+        same = all(
+            np.array_equal(v.numpy(), old)
+            for v, old in zip(model.trainable_variables, before, strict=True)
+        )
+        results[f"fault, half={half}"] = {"error": error, "unchanged": same}
+
+    # Equal examples on the two replicas differ by their noise alone.
+    model = build(2, posterior=families.MultivariateNormalDiag(2))
+
+    @tf.function
+    def draw(x):
+        params = model.encoder(x)
+        return strategy.run(
+            lambda p: model.posterior.sample(p, 1, model._next_seed()), args=(params,)
+        )
+
+    for _ in range(2):
+        drawn = strategy.experimental_local_results(draw(tf.ones((3, 4))))
+        results.setdefault("noise", []).extend(z.numpy().ravel().tolist() for z in drawn)
+    model.fit(data, batch_size=4, epochs=2, verbose=0)
+    results["copies"] = [
+        [copy.numpy().ravel().tolist() for copy in strategy.experimental_local_results(v.value)]
+        for v in model.trainable_variables
+    ]
+    results["predicted"] = [
+        model.predict(data, batch_size=5, verbose=0).ravel().tolist(),
+        model(data).numpy().ravel().tolist(),
+    ]
+    with open(path, "w") as file:
+        json.dump(results, file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,89 @@
+"""Two replicas train like one."""
+
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mirrored") / "results.json"
+    script = pathlib.Path(__file__).with_name("mirrored_script.py")
+    process = subprocess.run(
+        [sys.executable, str(script), str(path)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    if process.returncode:
+        pytest.fail(process.stderr[-3000:])
+    return json.loads(path.read_text())
+
+
+CASES = [
+    "even",
+    "uneven",
+    "one example",
+    "last of one",
+    "weighted",
+    "accumulated",
+    "learned scale",
+    "optimal scale",
+    "metrics",
+    "skipped",
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_replicas_train_like_one(results, case):
+    one, two = results[case]
+    for name in ("weights", "optimizer"):
+        assert len(one[name]) == len(two[name])
+        for left, right in zip(one[name], two[name], strict=True):
+            # Float32 sums in another order, through Adam's division by the gradient's size.
+            np.testing.assert_allclose(right, left, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_replicas_log_like_one(results, case):
+    one, two = (result["logs"] for result in results[case])
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-4, err_msg=name)
+
+
+def test_a_step_that_is_bad_on_one_replica_is_skipped_on_both(results):
+    for result in results["skipped"]:
+        assert result["logs"]["skipped_steps"] == [1, 1]
+        assert np.isfinite(result["logs"]["loss"]).all()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_faults_in_a_row_on_the_second_replica_stop_both(results, half):
+    result = results[f"fault, half={half}"]
+    assert "non-finite reconstruction term in 3 steps in a row" in result["error"]
+    assert result["unchanged"]
+
+
+def test_the_noise_of_every_replica_and_step_is_its_own(results):
+    assert len(results["noise"]) == 4
+    for a, b in itertools.combinations(results["noise"], 2):
+        assert not np.isin(a, b).any()
+
+
+def test_the_replicas_keep_the_same_weights(results):
+    for first, second in results["copies"]:
+        assert first == second
+
+
+def test_predictions_are_those_of_one_device(results):
+    predicted, called = results["predicted"]
+    np.testing.assert_allclose(predicted, called, rtol=1e-5, atol=1e-6)
