@@ -56,7 +56,7 @@ def build_model(num_latents=12):
 
 def save_grid(path, rows, title):
     """Writes rows of digits, (rows, columns, 8, 8, 1), as one picture."""
-    figure = Figure(figsize=(0.7 * rows.shape[1], 0.7 * rows.shape[0] + 0.4), layout="tight")
+    figure = Figure(figsize=(0.7 * rows.shape[1], 0.7 * rows.shape[0] + 0.4), layout="constrained")
     axes = figure.subplots(*rows.shape[:2])
     for place in np.ndindex(axes.shape):
         axes[place].imshow(rows[place], cmap="gray", vmin=0, vmax=1)

@@ -41,13 +41,23 @@ def wide(x):
 
 
 def bounded(x, limit=LOG_VARIANCE_LIMIT):
-    """Clips `x` to [-limit, limit], but lets the gradient through as if it had not.
+    """Clips `x` to [-limit, limit], with a gradient that leads back from outside.
 
-    A plain clip has no gradient outside its bounds, so a parameter that once left them would
-    never come back. Inside the bounds the value and the gradient are exact.
+    A plain clip has no gradient outside its bounds, so that a parameter that once left them
+    would never come back. Here a gradient passes there if descending it leads inwards. One that
+    leads further out is stopped: the value does not change there, and an optimizer would push the
+    parameter on without an end. Inside the bounds value and gradient are those of `x`.
     """
-    # The difference is exactly zero: adding the bounded value to a large x would round it away.
-    return tf.stop_gradient(tf.clip_by_value(x, -limit, limit)) + (x - tf.stop_gradient(x))
+
+    @tf.custom_gradient
+    def clip(x):
+        def gradient(upstream):
+            outwards = ((x > limit) & (upstream < 0)) | ((x < -limit) & (upstream > 0))
+            return tf.where(outwards, tf.zeros_like(upstream), upstream)
+
+        return tf.clip_by_value(x, -limit, limit), gradient
+
+    return clip(x)
 
 
 def sum_event(x, event_shape):

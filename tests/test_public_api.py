@@ -61,5 +61,6 @@ def test_every_class_is_saved_under_the_name_of_this_package():
         module = importlib.import_module(f"keras_vae.{folder}")
         for name in module.__all__:
             cls = getattr(module, name)
-            if isinstance(cls, type) and hasattr(cls, "get_config") and not cls.__abstractmethods__:
+            abstract = getattr(cls, "__abstractmethods__", None)
+            if isinstance(cls, type) and hasattr(cls, "get_config") and not abstract:
                 assert keras.saving.get_registered_name(cls) == f"keras_vae>{name}"

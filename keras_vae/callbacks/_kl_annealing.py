@@ -112,7 +112,7 @@ class KLAnnealing(keras.callbacks.Callback):
 
     def _progress(self):
         if self.unit == "step":
-            return int(self.model.optimizer.iterations)
+            return int(self.model.optimizer.iterations.numpy())
         if self._batches_per_epoch is None:
             return self._epoch
         epochs = self._num_batches() / self._batches_per_epoch
@@ -124,7 +124,7 @@ class KLAnnealing(keras.callbacks.Callback):
         With gradient accumulation several of them make one of its `iterations`.
         """
         optimizer = self.model.optimizer
-        return int(getattr(optimizer, "inner_optimizer", optimizer)._iterations)
+        return int(getattr(optimizer, "inner_optimizer", optimizer)._iterations.numpy())
 
 
 def _targets(model, target):

@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import pathlib
 import re
@@ -10,10 +9,10 @@ import tensorflow as tf
 
 from keras_vae._checks import count
 from keras_vae._files import written_atomically
+from keras_vae.callbacks._arguments import checked_dims, checked_formats, checked_quantiles
 from keras_vae.callbacks._pictures import figure_of, save_gif
 from keras_vae.callbacks._traversal import traverse
 
-_FORMATS = ("png", "gif", "tensorboard")
 _DOTS_PER_INCH = 100
 
 
@@ -70,11 +69,11 @@ class LatentTraversal(keras.callbacks.Callback):
         owner = type(self).__name__
         self.directory = pathlib.Path(directory)
         self.x = x
-        self.dims = _checked_dims(dims, owner)
-        low, high = _checked_quantiles(quantiles)
+        self.dims = checked_dims(dims, owner)
+        low, high = checked_quantiles(quantiles)
         self.quantiles = np.linspace(low, high, count(num_steps, "num_steps", owner, minimum=2))
         self.every = count(every, "every", owner)
-        self.formats = _checked_formats(formats)
+        self.formats = checked_formats(formats)
 
     def on_train_begin(self, logs=None):
         from keras_vae.models import VAEModel
@@ -162,55 +161,3 @@ class LatentTraversal(keras.callbacks.Callback):
 def _epoch_of(path):
     number = re.fullmatch(r"traversal_epoch_(\d+)", path.stem)
     return int(number[1]) if number else 0
-
-
-def _checked_dims(dims, owner):
-    if dims is None:
-        return None
-    if not isinstance(dims, (list, tuple, range, np.ndarray)):
-        return count(dims, "dims", owner)
-    dims = [count(dim, "dims", owner, minimum=0) for dim in dims]
-    if not dims:
-        raise ValueError(
-            "LatentTraversal expects at least one latent. Received: dims=[]. "
-            "Give dims=None for all of them."
-        )
-    return dims
-
-
-def _checked_quantiles(quantiles):
-    try:
-        low, high = map(float, quantiles)
-        increasing = 0 < low < high < 1
-    except (TypeError, ValueError):
-        increasing = False
-    if not increasing:
-        raise ValueError(
-            "LatentTraversal expects two increasing quantiles between 0 and 1. "
-            f"Received: quantiles={quantiles!r}. For example (0.02, 0.98)."
-        )
-    return low, high
-
-
-def _checked_formats(formats):
-    formats = (formats,) if isinstance(formats, str) else tuple(formats)
-    if not set(formats) <= set(_FORMATS):
-        raise ValueError(
-            f"LatentTraversal expects formats among {', '.join(map(repr, _FORMATS))}. "
-            f"Received: formats={formats!r}. Change the value."
-        )
-    _check_installed(formats)
-    return formats
-
-
-def _check_installed(formats):
-    packages = {"matplotlib": "matplotlib", "PIL": "pillow"}
-    if "tensorboard" in formats:
-        packages["tensorboard"] = "tensorboard"
-    for module, package in packages.items():
-        if importlib.util.find_spec(module) is None:
-            raise ImportError(
-                f"LatentTraversal expects the package {package} for formats={formats!r}. "
-                f"Received: no {package} in this environment. "
-                f"Install it with `pip install {package}`."
-            )

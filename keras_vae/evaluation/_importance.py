@@ -73,7 +73,10 @@ def importance_estimate(model, x, condition, num_samples, seed, proposal="poster
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([None])),
     )
     total = tf.cast(num_samples, log_sum.dtype)
-    effective = tf.exp(2.0 * log_sum - log_sum_of_squares)
+    # Without any weight, as for data outside the likelihood's support, there is no sample either.
+    effective = tf.where(
+        tf.math.is_inf(log_sum), tf.zeros_like(log_sum), tf.exp(2.0 * log_sum - log_sum_of_squares)
+    )
     variance = tf.maximum(total / effective - 1.0, 0.0) / (total - 1.0)
     # One sample tells nothing about its own spread.
     error = tf.where(total > 1.0, tf.sqrt(variance), float("inf"))

@@ -116,6 +116,11 @@ class VariationalTraining(keras.Model):
         self._update_loss_terms(losses)
         return self.compute_metrics(inputs, y, y_pred, sample_weight)
 
+    def get_metrics_result(self):
+        """Returns what is logged; the model's own terms have their names before any layer's."""
+        # A KLDivergenceRegularizer inside a network may log a `kl_divergence` too.
+        return {**super().get_metrics_result(), **self._loss_terms.result()}
+
     def predict_step(self, data):
         """One step of `predict`: the mean reconstruction from the posterior's mean."""
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -206,6 +206,7 @@ class VAEModel(Seeded, VariationalTraining):
         leading = tf.shape(z)[: -len(latent)]
         if z.shape.rank > len(latent) + 1:
             if condition is not None:
+                condition = tf.convert_to_tensor(condition)
                 repeats = tf.reduce_prod(leading[:-1])
                 tiles = tf.concat([[repeats], tf.ones(condition.shape.rank - 1, tf.int32)], 0)
                 condition = tf.tile(condition, tiles)

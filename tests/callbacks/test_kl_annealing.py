@@ -1,6 +1,8 @@
 """KLAnnealing: the weight follows its schedule under every way of running `fit`."""
 
 import re
+import subprocess
+import sys
 import warnings
 
 import keras
@@ -232,14 +234,35 @@ def test_two_callbacks_anneal_two_levels():
     assert (float(first.kl_weight.numpy()), float(second.kl_weight.numpy())) == (0.5, 0.25)
 
 
-def test_two_replicas_share_the_weight():
-    if len(tf.config.list_logical_devices("CPU")) < 2:
-        pytest.skip("needs two logical CPUs")
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")[:2]]
-    with tf.distribute.MirroredStrategy(devices).scope():
-        model = vae()
-    values = weights_of(model, KLAnnealing(RISE))
-    assert values == pytest.approx([step / 12 for step in range(12)])
+_TWO_REPLICAS = """
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_vae import KLAnnealing, LatentTraversal, VAEModel, schedules
+
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
+    model = VAEModel(encoder, decoder)
+    model.compile("sgd")
+annealing = KLAnnealing(schedules.linear(0.0, 1.0, duration=1.0), unit="run")
+traversal = LatentTraversal(sys.argv[1], np.ones((2, 5)))
+model.fit(np.ones((16, 5)), batch_size=4, epochs=2, callbacks=[annealing, traversal], verbose=0)
+print("weights", [float(weight) for weight in model.kl_weight.value.values])
+"""
+
+
+def test_both_callbacks_work_on_two_replicas(tmp_path):
+    # In a process of its own, since devices cannot be divided once TensorFlow runs.
+    command = [sys.executable, "-c", _TWO_REPLICAS, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "weights [1.0, 1.0]" in result.stdout, result.stderr
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_warns_once_of_a_run_that_is_too_short():

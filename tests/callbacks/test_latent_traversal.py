@@ -1,5 +1,6 @@
 """LatentTraversal: files, formats and failures. The numbers are in test_traversal.py."""
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -12,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_vae import LatentTraversal, VAEModel, families
-from keras_vae.callbacks import _latent_traversal, _pictures
+from keras_vae.callbacks import _pictures
 from keras_vae.callbacks._traversal import Traversal
 
 X = np.random.default_rng(0).uniform(size=(8, 6)).astype("float32")
@@ -303,9 +304,9 @@ def test_dims_may_be_anything_that_names_latents(tmp_path, dims):
 
 @pytest.mark.parametrize(("module", "package"), [("matplotlib", "matplotlib"), ("PIL", "pillow")])
 def test_a_missing_package_is_told_at_once(tmp_path, monkeypatch, module, package):
-    find = _latent_traversal.importlib.util.find_spec
+    find = importlib.util.find_spec
     monkeypatch.setattr(
-        _latent_traversal.importlib.util,
+        importlib.util,
         "find_spec",
         lambda name: None if name == module else find(name),
     )

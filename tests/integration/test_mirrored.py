@@ -34,7 +34,6 @@ CASES = [
     "one example",
     "last of one",
     "weighted",
-    "accumulated",
     "learned scale",
     "optimal scale",
     "metrics",

@@ -13,9 +13,7 @@ NAN, INF = np.float32("nan"), np.float32("inf")
 @pytest.fixture
 def fit(data):
     def fit(model, x, batch_size=4, **keywords):
-        return model.fit(
-            x, batch_size=batch_size, shuffle=False, verbose=0, **keywords
-        ).history
+        return model.fit(x, batch_size=batch_size, shuffle=False, verbose=0, **keywords).history
 
     return fit
 
@@ -134,7 +132,9 @@ def test_ten_bad_steps_in_a_row_are_the_end(build, data, fit, way):
     logs = fit(model, x, batch_size=1)
     assert logs["skipped_steps"] == [18]
     assert int(model.optimizer.iterations.numpy()) == 4
-    with pytest.raises(ValueError, match=r"reconstruction term in 1\d steps in a row, after step 4"):
+    with pytest.raises(
+        ValueError, match=r"reconstruction term in 1\d steps in a row, after step 4"
+    ):
         fit(model, np.concatenate([bad, bad[:1]]), batch_size=1, epochs=2)
     # The error starts the count anew: better data continues the training.
     assert fit(model, data)["skipped_steps"] == [0]

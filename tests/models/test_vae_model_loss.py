@@ -183,7 +183,9 @@ def test_a_model_trains_on_data_with_holes(likelihood):
 def test_metrics_compare_the_target_with_the_mean_reconstruction(build, data):
     y = data + 1.0
     model = build()
-    model.compile(optimizer=keras.optimizers.SGD(0.0), metrics=["mse", keras.metrics.MeanAbsoluteError()])
+    model.compile(
+        optimizer=keras.optimizers.SGD(0.0), metrics=["mse", keras.metrics.MeanAbsoluteError()]
+    )
     error = model.predict(data, verbose=0) - y
     for logs in (
         model.evaluate(data, y, verbose=0, return_dict=True),
@@ -246,7 +248,9 @@ def test_penalties_have_their_gradient(build):
         model.compile(optimizer=keras.optimizers.SGD(0.1))
         model.fit(x, verbose=0)
     # d/dw 0.5 w^2 = w, and the penalty is not averaged over the batch.
-    difference = plain.encoder.layers[-1].kernel.numpy() - penalized.encoder.layers[-1].kernel.numpy()
+    difference = (
+        plain.encoder.layers[-1].kernel.numpy() - penalized.encoder.layers[-1].kernel.numpy()
+    )
     np.testing.assert_allclose(difference, 0.1 * before, rtol=1e-4, atol=1e-6)
 
 
