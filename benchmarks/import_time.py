@@ -42,7 +42,9 @@ def main():
         for kind, before in KINDS.items():
             times[kind].append(seconds(before))
     for kind, values in times.items():
-        print(f"{kind}: median {np.median(values):.3f} s, from {min(values):.3f} to {max(values):.3f}")
+        print(
+            f"{kind}: median {np.median(values):.3f} s, from {min(values):.3f} to {max(values):.3f}"
+        )
 
 
 if __name__ == "__main__":

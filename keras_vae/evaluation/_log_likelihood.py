@@ -61,7 +61,7 @@ def log_likelihood(
     batch_size = 64 if batch_size is None else count(batch_size, "batch_size", owner)
     seed = model._next_seed() if seed is None else as_seed(seed)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def estimate(inputs, noise):
         x, condition = split_inputs(inputs)
         return importance_estimate(

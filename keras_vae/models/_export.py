@@ -77,7 +77,7 @@ def _served(model):
 
 
 def _bind(function, model):
-    return tf.function(lambda *arguments: function(model, *arguments))
+    return tf.function(lambda *arguments: function(model, *arguments), autograph=False)
 
 
 def _input_specs(model):

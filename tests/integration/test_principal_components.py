@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.datasets import load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -29,8 +30,8 @@ def test_training_reaches_the_evidence_of_probabilistic_pca(load, latent, poster
     # The rate falls to nearly nothing: what is left of the noise of the gradients averages out.
     steps = 2500
     rate = keras.optimizers.schedules.CosineDecay(0.03, steps)
-    model.compile(optimizer=keras.optimizers.Adam(rate), steps_per_execution=100, jit_compile=False)
-    model.fit(x, batch_size=len(x), epochs=steps, verbose=0, shuffle=False)
+    model.compile(optimizer=keras.optimizers.Adam(rate), steps_per_execution=100)
+    model.fit(tf.data.Dataset.from_tensors(x).repeat(steps), verbose=0)
     reached = evaluation.log_likelihood(model, x, num_samples=2000, batch_size=len(x), seed=1)
     # The maximum of the likelihood over all linear Gaussian models with this many latents.
     best = PCA(latent).fit(x).score(x)

@@ -229,7 +229,7 @@ def test_an_exchange_that_fails_leaves_the_old_model(build, tmp_path, monkeypatc
 
 def test_foreign_files_are_not_deleted(build, tmp_path):
     (tmp_path / "precious.txt").write_text("thesis")
-    with pytest.raises(ValueError, match="which holds other files. Take another path"):
+    with pytest.raises(ValueError, match=r"which holds other files. Take another path"):
         build().export(tmp_path)
     with pytest.raises(ValueError, match="expects a directory that may be written"):
         build().export(tmp_path / "precious.txt")

@@ -142,7 +142,7 @@ def test_examples_of_weight_zero_are_absent_from_the_gradient(build, data, asser
 def test_a_weight_for_each_entry_is_refused(build, data):
     model = build()
     model.compile(run_eagerly=True)
-    with pytest.raises(ValueError, match="one sample_weight an example.*Mark missing entries"):
+    with pytest.raises(ValueError, match=r"one sample_weight an example.*Mark missing entries"):
         model.train_on_batch(data, data, sample_weight=np.ones((12, 4)))
 
 
@@ -260,7 +260,7 @@ def test_the_kl_divergence_cannot_be_counted_twice():
         keras.layers.Dense(4)(inputs)
     )
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-    with pytest.raises(ValueError, match="without a KLDivergenceRegularizer.*ends in 'kl'"):
+    with pytest.raises(ValueError, match=r"without a KLDivergenceRegularizer.*ends in 'kl'"):
         VAEModel(keras.Model(inputs, outputs), decoder)
 
 
