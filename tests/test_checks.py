@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import _checks, _registry
-from keras_vae._numerics import as_shape, bounded, sum_event, wide
+from keras_vae._numerics import as_shape, sum_event, wide
 
 
 @pytest.mark.parametrize("value", [0, 1.5, np.float32(1.5), np.int64(2), 1e300])
@@ -81,26 +81,6 @@ def test_wide():
         ("float64", "float64"),
     ]:
         assert wide(tf.cast([0.0, 1.0], given)).dtype == expected
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_bounded(dtype, jit_compile):
-    """Exact inside; the bound itself outside, however far; the gradient is 1 everywhere."""
-    values = [-1e30, -1e9, -1e4, -20.1, -20.0, -0.3, 0.0, 1e-30, 19.9, 20.0, 123456.789, 1e30]
-    x = tf.constant(values, dtype)
-
-    @tf.function(jit_compile=jit_compile)
-    def function(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = bounded(x)
-        return y, tape.gradient(y, x)
-
-    y, gradient = function(x)
-    np.testing.assert_array_equal(y, np.clip(x, -20.0, 20.0))
-    np.testing.assert_array_equal(gradient, 1.0)
-    assert np.isnan(bounded(tf.constant(math.nan, dtype)))
 
 
 def test_sum_event():

@@ -6,12 +6,13 @@ import tensorflow as tf
 
 from keras_vae._numerics import bounded
 
-X = np.array([-1e12, -30.0, -20.0, -3.0, 0.0, 3.0, 20.0, 30.0, 1e12], "float32")
+VALUES = [-1e30, -1e9, -20.1, -20.0, -0.3, 0.0, 1e-30, 19.9, 20.0, 123456.789, 1e30]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
-def test_bounded_clips_and_lets_only_inward_gradients_pass(sign, jit_compile):
+def test_bounded_clips_and_lets_only_inward_gradients_pass(sign, jit_compile, dtype):
     @tf.function(jit_compile=jit_compile)
     def value_and_gradient(x):
         with tf.GradientTape() as tape:
@@ -20,10 +21,11 @@ def test_bounded_clips_and_lets_only_inward_gradients_pass(sign, jit_compile):
             loss = sign * tf.reduce_sum(y)
         return y, tape.gradient(loss, x)
 
-    value, gradient = value_and_gradient(tf.constant(X))
-    np.testing.assert_array_equal(value, np.clip(X, -20, 20))
+    x = np.array(VALUES, dtype)
+    value, gradient = value_and_gradient(tf.constant(x))
+    np.testing.assert_array_equal(value, np.clip(x, -20, 20))
     # Descent moves against the gradient: a positive one leads down.
-    outwards = (X < -20) if sign > 0 else (X > 20)
+    outwards = (x < -20) if sign > 0 else (x > 20)
     np.testing.assert_array_equal(gradient, np.where(outwards, 0.0, sign))
 
 
