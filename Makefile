@@ -9,7 +9,7 @@ quickstart: $(VENV)/.installed
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(VENV)/.installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

@@ -25,3 +25,14 @@ def find(name, classes, kind):
             f"Received: {name!r}. Give an object for anything that needs arguments."
         )
     return by_name[name]
+
+
+def serialized(part):
+    """Returns the configuration of a part of this library or of Keras, None for None."""
+    return None if part is None else keras.saving.serialize_keras_object(part)
+
+
+def deserialized(config, *names):
+    """Returns a copy of `config` with the parts of these names made objects again."""
+    parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
+    return {**config, **parts}

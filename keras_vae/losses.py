@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_vae._registry import serializable
+from keras_vae._registry import deserialized, serializable, serialized
 from keras_vae.families import Family
 
 __all__ = ["NegativeLogLikelihood"]
@@ -69,11 +69,8 @@ class NegativeLogLikelihood(keras.losses.Loss):
         return -self.family.log_likelihood(y_true, y_pred)
 
     def get_config(self):
-        family = keras.saving.serialize_keras_object(self.family)
-        return {**super().get_config(), "family": family}
+        return {**super().get_config(), "family": serialized(self.family)}
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        config["family"] = keras.saving.deserialize_keras_object(config["family"])
-        return cls(**config)
+        return cls(**deserialized(config, "family"))

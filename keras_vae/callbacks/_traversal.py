@@ -82,8 +82,9 @@ def _decode_moved(model, start, condition, dims, values):
     for row, dim in enumerate(dims):
         z[row, :, :, dim] = values[:, :, dim]
     z = z.reshape(*z.shape[:-1], *model.posterior.event_shape)
-    means = model.decode(tf.cast(z, model.variable_dtype), condition).mean().numpy()
-    return np.moveaxis(means, 2, 0)
+    z = tf.cast(z, model.variable_dtype)
+    params = model._decoder_params(z, condition, training=False)
+    return np.moveaxis(model.likelihood.point_estimate(params).numpy(), 2, 0)
 
 
 def _effect_per_latent(decode, values):

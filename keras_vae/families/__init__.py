@@ -2,33 +2,66 @@
 
 from keras_vae._registry import find
 from keras_vae.families._bernoulli import Bernoulli
+from keras_vae.families._blockwise import Blockwise
+from keras_vae.families._categorical import Categorical
 from keras_vae.families._continuous_bernoulli import ContinuousBernoulli
 from keras_vae.families._deterministic import Deterministic
+from keras_vae.families._discretized_logistic import DiscretizedLogistic
 from keras_vae.families._family import ElementwiseFamily, Family
+from keras_vae.families._laplace import Laplace
 from keras_vae.families._multivariate_normal_diag import MultivariateNormalDiag
 from keras_vae.families._multivariate_normal_tril import MultivariateNormalTriL
+from keras_vae.families._negative_binomial import NegativeBinomial
 from keras_vae.families._normal import Normal
+from keras_vae.families._poisson import Poisson
+from keras_vae.families._power_spherical import PowerSpherical
+from keras_vae.families._student_t import StudentT
+from keras_vae.families._von_mises_fisher import VonMisesFisher
+from keras_vae.families._zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
 
 __all__ = [
     "Bernoulli",
+    "Blockwise",
+    "Categorical",
     "ContinuousBernoulli",
     "Deterministic",
+    "DiscretizedLogistic",
     "ElementwiseFamily",
     "Family",
+    "Laplace",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
+    "NegativeBinomial",
     "Normal",
+    "Poisson",
+    "PowerSpherical",
+    "StudentT",
+    "VonMisesFisher",
+    "ZeroInflatedNegativeBinomial",
     "get",
 ]
 
 _ALL = (
     Bernoulli,
+    Blockwise,
+    Categorical,
     ContinuousBernoulli,
     Deterministic,
+    DiscretizedLogistic,
+    Laplace,
     MultivariateNormalDiag,
     MultivariateNormalTriL,
+    NegativeBinomial,
     Normal,
+    Poisson,
+    PowerSpherical,
+    StudentT,
+    VonMisesFisher,
+    ZeroInflatedNegativeBinomial,
 )
+
+# Those that need an argument beyond the event shape have no name that stands for an object.
+_BY_NAME = tuple(family for family in _ALL if family not in (Blockwise, Categorical))
 
 
 def get(identifier, params_shape):
@@ -49,7 +82,7 @@ def get(identifier, params_shape):
     if isinstance(identifier, Family):
         return identifier
     if isinstance(identifier, str):
-        return find(identifier, _ALL, "a family").from_params_shape(params_shape)
+        return find(identifier, _BY_NAME, "a family").from_params_shape(params_shape)
     raise TypeError(
         "keras_vae expects a family of distributions or its name. "
         f"Received: {identifier!r}. For example families.Bernoulli((28, 28)) or 'bernoulli'."

@@ -4,12 +4,13 @@ import abc
 
 import tensorflow as tf
 
+from keras_vae._configurable import Configurable
 from keras_vae._numerics import as_shape, sum_event, wide
 from keras_vae._random import as_seed
 from keras_vae._tfp import tfd
 
 
-class Family(abc.ABC):
+class Family(Configurable, abc.ABC):
     """Turns the output of a network into a distribution.
 
     A family is the step between a network and a distribution: the same class serves as posterior
@@ -25,9 +26,16 @@ class Family(abc.ABC):
     """
 
     parameter_names = ()
+    smallest_size = 1
 
     def __init__(self, event_shape):
         self.event_shape = as_shape(event_shape, type(self).__name__)
+        if self.event_shape[-1] < self.smallest_size:
+            raise ValueError(
+                f"{type(self).__name__} expects an event_shape whose last axis is at least "
+                f"{self.smallest_size}. Received: event_shape={event_shape!r}. "
+                "Give the vectors more entries."
+            )
 
     @property
     def params_shape(self):
@@ -73,6 +81,20 @@ class Family(abc.ABC):
         shape = [] if num_samples is None else [num_samples]
         return self._sample(shape, as_seed(seed), *self._split(params))
 
+    def point_estimate(self, params):
+        """Returns the one event that stands for the distribution: a reconstruction, a code.
+
+        It is the mean wherever the mean is such an event; the family says where it is not, as
+        for class codes (the most probable class) and points on a sphere (the mean direction).
+
+        Args:
+            params: As in `__call__`.
+
+        Returns:
+            Tensor of shape `(..., *event_shape)`.
+        """
+        return self._point_estimate(*self._split(params))
+
     def log_likelihood(self, x, params, training=False):
         """Returns log p(x | params) in nats, summed over the event.
 
@@ -103,6 +125,9 @@ class Family(abc.ABC):
         """Returns samples, `shape` before the shape of the parameters."""
         return self._distribution(*parameters).sample(shape, seed=seed)
 
+    def _point_estimate(self, *parameters):
+        return self._distribution(*parameters).mean()
+
     @abc.abstractmethod
     def _log_likelihood(self, x, missing, *parameters, training):
         """Returns the log-likelihood of the entries of `x` that are not `missing`."""
@@ -125,8 +150,8 @@ class Family(abc.ABC):
         *leading, last = params_shape
         # The parameters of an event grow with it, so that the search ends; a family with weights
         # is not made for every size on the way.
-        sizes_of = cls((*leading, 1), **kwargs)._parameter_sizes
-        for size in range(1, (last or 0) + 1):
+        sizes_of = cls((*leading, cls.smallest_size), **kwargs)._parameter_sizes
+        for size in range(cls.smallest_size, (last or 0) + 1):
             if sum(sizes_of(size)) == last:
                 return cls((*leading, size), **kwargs)
             if sum(sizes_of(size)) > last:
@@ -140,15 +165,6 @@ class Family(abc.ABC):
     def get_config(self):
         """Returns the arguments of the constructor."""
         return {"event_shape": self.event_shape}
-
-    @classmethod
-    def from_config(cls, config):
-        """Returns the family that has these constructor arguments."""
-        return cls(**config)
-
-    def __repr__(self):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
 
     def _split(self, params):
         """Returns the parameters, each a tensor of float32 or wider, after checking shapes."""
@@ -216,11 +232,13 @@ class Family(abc.ABC):
 class ElementwiseFamily(Family):
     """A family whose entries are independent: each has a scalar distribution of its own.
 
-    Subclasses give the hook `_elements`, the distribution of the entries, and `support`, the
-    interval outside of which an entry has no probability.
+    Subclasses give the hook `_elements`, the distribution of the entries, `support`, the
+    interval outside of which an entry has no probability, and `integers`, whether only whole
+    numbers have one.
     """
 
     support = None
+    integers = False
 
     @abc.abstractmethod
     def _elements(self, *parameters):
@@ -246,6 +264,8 @@ class ElementwiseFamily(Family):
         axes = list(range(1, x.shape.rank))
         low, high = self.support
         inside = (tf.reduce_min(x, axes) >= low) & (tf.reduce_max(x, axes) <= high)
+        if self.integers:
+            inside &= tf.reduce_all(tf.equal(x, tf.round(x)), axes)
         return tf.where(inside, log_likelihood, float("-inf"))
 
 

@@ -4,17 +4,12 @@ import keras
 import tensorflow as tf
 
 from keras_vae._checks import choice, number
+from keras_vae._kl_weight import add_kl_weight
 from keras_vae._random import Seeded
-from keras_vae._registry import serializable
+from keras_vae._registry import deserialized, serializable, serialized
 from keras_vae.divergences import kl_divergence
 from keras_vae.divergences._kl_divergence import METHODS
-from keras_vae.layers._parameters import (
-    check_family,
-    deserialized,
-    family_for,
-    serialize,
-    shapes_of,
-)
+from keras_vae.layers._parameters import check_family, family_for, shapes_of
 from keras_vae.priors import Prior, StandardNormal
 
 
@@ -92,15 +87,7 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
         self.free_nats = number(free_nats, "free_nats", owner)
         self.method = choice(method, "method", owner, METHODS)
         self._set_seed(seed)
-        self.kl_weight = self.add_weight(
-            name="kl_weight",
-            shape=(),
-            initializer="ones",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
+        self.kl_weight = add_kl_weight(self)
         self.kl_metric = keras.metrics.Mean(name=_metric_name(self.name))
         self.built = True
 
@@ -145,8 +132,8 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "family": serialize(self.family),
-            "prior": serialize(self.prior),
+            "family": serialized(self.family),
+            "prior": serialized(self.prior),
             "weight": self.weight,
             "free_nats": self.free_nats,
             "method": self.method,

@@ -38,14 +38,3 @@ def family_for(family, params_shape, owner):
 def shapes_of(params):
     """Returns the shape of a tensor, or the shapes of a list of tensors."""
     return keras.tree.map_structure(lambda tensor: tuple(tensor.shape), params)
-
-
-def serialize(part):
-    """Returns the configuration of a part of this library, None for None."""
-    return None if part is None else keras.saving.serialize_keras_object(part)
-
-
-def deserialized(config, *names):
-    """Returns a copy of `config` with the parts of these names made objects again."""
-    parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}
-    return {**config, **parts}

@@ -107,12 +107,14 @@ def _reconstruct(model, x, condition=None):
 
 
 def _encode(model, x, condition=None):
-    posterior = model.encode(x, condition)
-    return {"mean": posterior.mean(), "stddev": posterior.stddev()}
+    params = model._encoder_params(x, condition, training=False)
+    stddev = model.posterior(params).stddev()
+    return {"mean": model.posterior.point_estimate(params), "stddev": stddev}
 
 
 def _decode(model, z, condition=None):
-    return {"mean": model.decode(z, condition).mean()}
+    params = model._decoder_params(z, condition, training=False)
+    return {"mean": model.likelihood.point_estimate(params)}
 
 
 def _sample(model, num_samples, seed, condition=None):

@@ -40,6 +40,24 @@ class LossTerms(keras.metrics.Metric):
         }
 
 
+class ObjectiveLog:
+    """Means of what an objective logs beside the usual terms, one metric a name.
+
+    A plain object: Keras lets a built model have no new metrics as attributes, and an objective
+    may come with every `compile`.
+    """
+
+    def __init__(self, names=()):
+        self.metrics = [keras.metrics.Mean(name=name, dtype="float32") for name in names]
+
+    def update_state(self, log, num_examples):
+        """Adds the sums over the examples of a batch, a scalar for each name."""
+        # Without examples the mean has no weight, but must be a number.
+        divisor = tf.maximum(num_examples, 1.0)
+        for metric in self.metrics:
+            metric.update_state(log[metric.name] / divisor, sample_weight=num_examples)
+
+
 class SkippedSteps(keras.metrics.Metric):
     """Number of steps of an epoch whose loss or gradient was not finite.
 

@@ -7,7 +7,8 @@ from keras_vae import objectives
 from keras_vae._checks import count
 from keras_vae._distribute import sum_over_replicas
 from keras_vae._inputs import example_weights, observed_or, split_inputs
-from keras_vae.models._metrics import TERMS, LossTerms, SkippedSteps
+from keras_vae._kl_weight import add_kl_weight
+from keras_vae.models._metrics import TERMS, LossTerms, ObjectiveLog, SkippedSteps
 from keras_vae.models._train_function import single_step_function
 from keras_vae.models._update import (
     apply_gradients,
@@ -24,17 +25,10 @@ class VariationalTraining(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.objective = None
-        self.kl_weight = self.add_weight(
-            name="kl_weight",
-            shape=(),
-            initializer="ones",
-            dtype="float32",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
+        self.kl_weight = add_kl_weight(self)
         self._loss_terms = LossTerms()
         self._skipped_steps = SkippedSteps()
+        self._objective_log = ObjectiveLog()
 
     def compile(self, optimizer="adam", objective="elbo", *, max_skipped_steps=10, **kwargs):
         """Configures the training.
@@ -61,7 +55,13 @@ class VariationalTraining(keras.Model):
                 )
         self.objective = objectives.get(objective)
         self.max_skipped_steps = count(max_skipped_steps, "max_skipped_steps", "VAEModel")
+        with self.distribute_strategy.scope():
+            self._objective_log = ObjectiveLog(self.objective.logged)
         super().compile(optimizer=optimizer, **kwargs)
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._objective_log.metrics]
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -184,6 +184,7 @@ class VariationalTraining(keras.Model):
                 "kl_divergence": summed(terms.kl_divergence),
                 "penalty": penalty,
                 "num_examples": num_examples,
+                "log": {name: summed(value) for name, value in terms.log.items()},
             },
             y,
             y_pred,
@@ -200,6 +201,10 @@ class VariationalTraining(keras.Model):
 
     def _update_loss_terms(self, losses, keep=True):
         names = ("loss", "reconstruction_loss", "kl_divergence", "num_examples")
-        self._loss_terms.update_state(
-            *(tf.where(keep, losses[name], tf.zeros_like(losses[name])) for name in names)
-        )
+
+        def kept(value):
+            return tf.where(keep, value, tf.zeros_like(value))
+
+        self._loss_terms.update_state(*(kept(losses[name]) for name in names))
+        log = {name: kept(value) for name, value in losses["log"].items()}
+        self._objective_log.update_state(log, kept(losses["num_examples"]))

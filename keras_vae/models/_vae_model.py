@@ -13,7 +13,7 @@ from keras_vae.models._networks import (
     refuse_kl_twice,
 )
 from keras_vae.models._training import VariationalTraining
-from keras_vae.objectives import Terms
+from keras_vae.objectives import LatentPath, Terms
 from keras_vae.priors import Prior, StandardNormal
 
 _PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
@@ -127,7 +127,10 @@ class VAEModel(Seeded, VariationalTraining):
         return self.likelihood(params)
 
     def reconstruct(self, x):
-        """Returns the mean of p(x|z) at the posterior's mean, `(B, *event_shape)`."""
+        """Returns the mean of p(x|z) at the posterior's mean, `(B, *event_shape)`.
+
+        Where a mean is no data point (class codes, directions), the family's point estimate.
+        """
         return self(x, training=False)
 
     def sample(self, num_samples, seed=None, condition=None, mean=False):
@@ -148,8 +151,11 @@ class VAEModel(Seeded, VariationalTraining):
         seed = self._next_seed() if seed is None else as_seed(seed)
         prior = self._prior_distribution(condition)
         shape = () if prior.batch_shape.rank else num_samples
-        likelihood = self.decode(prior.sample(shape, seed=fold_in(seed, 0)), condition)
-        return likelihood.mean() if mean else likelihood.sample(seed=fold_in(seed, 1))
+        z = prior.sample(shape, seed=fold_in(seed, 0))
+        params = self._decoder_params(z, condition, training=False)
+        if mean:
+            return self.likelihood.point_estimate(params)
+        return self.likelihood(params).sample(seed=fold_in(seed, 1))
 
     def export(self, path, **kwargs):
         """Writes a SavedModel that runs without Keras and without this package.
@@ -171,9 +177,9 @@ class VAEModel(Seeded, VariationalTraining):
         x, condition = split_inputs(inputs)
         params = self._encoder_params(x, condition, training)
         # Only now is a posterior that was left to the encoder's output known.
-        z = self.posterior(params).mean()
+        z = self.posterior.point_estimate(params)
         params = self._decoder_params(z, condition, training)
-        return self.likelihood(params).mean()
+        return self.likelihood.point_estimate(params)
 
     def _terms(self, inputs, y, training):
         """Returns the `Terms` of a batch and, if metrics ask for it, the mean reconstruction."""
@@ -181,18 +187,23 @@ class VAEModel(Seeded, VariationalTraining):
             self(inputs)
         x, condition = split_inputs(inputs)
         encoded = self._encoder_params(x, condition, training)
-        z = self.posterior.sample(encoded, self.objective.num_samples, self._next_seed())
-        params = self._decoder_params(z, condition, training)
+        seed = self._next_seed()
+        z = self.posterior.sample(encoded, self.objective.num_samples, seed)
+        path = LatentPath(z)
+        params = self._decoder_params(path.z, condition, training)
         terms = Terms(
             posterior=self.posterior(encoded),
+            frozen_posterior=self.posterior(tf.nest.map_structure(tf.stop_gradient, encoded)),
             prior=self._prior_distribution(condition),
             z=z,
+            path=path,
             log_likelihood=self.likelihood.log_likelihood(y, params, training),
             kl_weight=tf.convert_to_tensor(self.kl_weight),
             step=tf.convert_to_tensor(self.optimizer.iterations),
+            seed=fold_in(seed, 1),
         )
         wanted = self._compile_metrics is not None
-        return terms, self.likelihood(params).mean()[0] if wanted else None
+        return terms, self.likelihood.point_estimate(params)[0] if wanted else None
 
     def _encoder_params(self, x, condition, training):
         params = self.encoder(network_inputs(fill_missing(x), condition), training=training)

@@ -1,11 +1,32 @@
 """Objectives: what is minimised, as functions of the terms of one forward pass."""
 
 from keras_vae._registry import find
+from keras_vae.objectives._dip import DIP
 from keras_vae.objectives._elbo import ELBO
+from keras_vae.objectives._iwae import IWAE
+from keras_vae.objectives._latent_path import LatentPath
+from keras_vae.objectives._mmd import MMD
 from keras_vae.objectives._objective import Objective
+from keras_vae.objectives._penalized import Penalized
+from keras_vae.objectives._penalty import Penalty
+from keras_vae.objectives._renyi_bound import RenyiBound
 from keras_vae.objectives._terms import Terms
+from keras_vae.objectives._total_correlation import TotalCorrelation
 
-__all__ = ["ELBO", "Objective", "Terms", "get"]
+__all__ = [
+    "DIP",
+    "ELBO",
+    "IWAE",
+    "MMD",
+    "LatentPath",
+    "Objective",
+    "Penalized",
+    "Penalty",
+    "RenyiBound",
+    "Terms",
+    "TotalCorrelation",
+    "get",
+]
 
 _ALL = (ELBO,)
 

@@ -1,7 +1,9 @@
 import abc
 
+from keras_vae._configurable import Configurable
 
-class Objective(abc.ABC):
+
+class Objective(Configurable, abc.ABC):
     """What a `VAEModel` minimises: a function of the terms of one forward pass.
 
     Subclasses give `__call__`, keep their arguments as attributes and return them in
@@ -9,6 +11,8 @@ class Objective(abc.ABC):
     """
 
     num_samples = 1
+    # Names of further values that the objective puts into `terms.log`, each `(B,)`.
+    logged = ()
 
     @abc.abstractmethod
     def __call__(self, terms):
@@ -17,12 +21,3 @@ class Objective(abc.ABC):
     @abc.abstractmethod
     def get_config(self):
         """Returns the arguments of the constructor."""
-
-    @classmethod
-    def from_config(cls, config):
-        """Returns the objective that has these constructor arguments."""
-        return cls(**config)
-
-    def __repr__(self):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"

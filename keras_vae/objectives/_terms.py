@@ -4,6 +4,7 @@ import functools
 import tensorflow as tf
 
 from keras_vae.divergences import kl_divergence
+from keras_vae.objectives._latent_path import LatentPath
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Terms:
         log_likelihood: log p(x|z), `(S, B)`.
         kl_weight: Scalar that `KLAnnealing` moves.
         step: Scalar integer, the optimizer's iterations.
+        frozen_posterior: The posterior again, whose parameters pass no gradient. Only for
+            objectives that weigh the encoder's gradient, as `path` is.
+        path: `LatentPath`, the way of the decoder's gradient back to the encoder.
+        seed: Tensor of two integers, for noise of the objective's own.
+        log: Dictionary for further values to log, `(B,)` each.
     """
 
     posterior: object
@@ -25,6 +31,10 @@ class Terms:
     log_likelihood: tf.Tensor
     kl_weight: tf.Tensor
     step: tf.Tensor
+    frozen_posterior: object = None
+    path: LatentPath | None = None
+    seed: tf.Tensor | None = None
+    log: dict = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def kl_divergence(self):
@@ -38,5 +48,17 @@ class Terms:
 
     @functools.cached_property
     def log_weight(self):
-        """log p(x, z) - log q(z|x) of each sample, `(S, B)`: the log of the importance weight."""
-        return self.log_likelihood + self.prior.log_prob(self.z) - self.posterior.log_prob(self.z)
+        """Log of the importance weights, `(S, B)`.
+
+        log p(x|z) + kl_weight * (log p(z) - log q(z|x))
+        """
+        return self._log_weight(self.posterior, self.z)
+
+    @functools.cached_property
+    def path_log_weight(self):
+        """`log_weight` whose gradient reaches the encoder through z alone, along `path`."""
+        return self._log_weight(self.frozen_posterior, self.path.z)
+
+    def _log_weight(self, posterior, z):
+        log_ratio = self.prior.log_prob(z) - posterior.log_prob(z)
+        return self.log_likelihood + tf.cast(self.kl_weight, log_ratio.dtype) * log_ratio

@@ -6,8 +6,11 @@ import keras
 class Prior(keras.layers.Layer, abc.ABC):
     """The distribution p(z) of the latents: a Keras layer, since it may hold weights.
 
-    Subclasses give `distribution` and `event_shape`.
+    Subclasses give `distribution` and `event_shape`, the shape of one latent (None for a prior
+    that learns it from the encoder).
     """
+
+    event_shape = None
 
     def __init__(self, **kwargs):
         # Priors are not called: nothing is to be cast to the dtype policy.

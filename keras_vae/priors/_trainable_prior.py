@@ -1,7 +1,6 @@
-import keras
 import tensorflow as tf
 
-from keras_vae._registry import serializable
+from keras_vae._registry import deserialized, serializable, serialized
 from keras_vae.families import Family
 from keras_vae.priors._prior import Prior
 
@@ -58,11 +57,8 @@ class TrainablePrior(Prior):
         return self.family(tf.convert_to_tensor(self.params))
 
     def get_config(self):
-        family = keras.saving.serialize_keras_object(self.family)
-        return {**super().get_config(), "family": family}
+        return {**super().get_config(), "family": serialized(self.family)}
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        config["family"] = keras.saving.deserialize_keras_object(config["family"])
-        return cls(**config)
+        return cls(**deserialized(config, "family"))

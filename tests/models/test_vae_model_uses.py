@@ -131,7 +131,7 @@ def network(name, units=None):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"encoder": lambda x: x}, TypeError, "expects a Keras model as encoder"),
+        ({"encoder": len}, TypeError, "expects a Keras model as encoder"),
         ({"decoder": None}, TypeError, "expects a Keras model as decoder.*decoder=None"),
         ({"prior": tfd.Normal(0.0, 1.0)}, TypeError, "expects a prior or None"),
         ({"prior": "standard_normal"}, TypeError, "expects a prior or None"),

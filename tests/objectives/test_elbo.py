@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 
 from keras_vae import families, objectives, priors
 from keras_vae.divergences import kl_divergence
-from keras_vae.objectives import ELBO, Terms
+from keras_vae.objectives import ELBO, LatentPath, Terms
 
 tfd = tfp.distributions
 
@@ -26,13 +26,17 @@ def terms(kl_weight=1.0, posterior=None, dtype="float64", **kwargs):
     family = families.MultivariateNormalDiag(1)
     loc = MEANS[:, None].astype(dtype)
     posterior = posterior or family([loc, np.zeros_like(loc)])
+    z = posterior.sample(2, seed=(1, 2))
     parts = {
         "posterior": posterior,
+        "frozen_posterior": posterior,
         "prior": priors.StandardNormal(1, dtype=dtype).distribution(),
-        "z": posterior.sample(2, seed=(1, 2)),
+        "z": z,
+        "path": LatentPath(z),
         "log_likelihood": tf.constant(LOG_LIKELIHOOD, dtype),
         "kl_weight": tf.constant(kl_weight, "float32"),
         "step": tf.constant(0),
+        "seed": tf.constant([1, 2]),
     }
     return Terms(**{**parts, **kwargs})
 

@@ -1,0 +1,80 @@
+import keras
+import tensorflow as tf
+
+from keras_vae._registry import serializable
+from keras_vae.objectives._objective import Objective
+from keras_vae.objectives._penalty import Penalty
+
+
+@serializable
+class Penalized(Objective):
+    """An objective with penalties added to it: any number, on any objective.
+
+    Each penalty is logged under its name, without its weight.
+
+        loss = base + sum_i weight_i * penalty_i                                        [nats]
+
+    Args:
+        base: An `Objective`.
+        penalties: A `Penalty` or a list of them, of different names.
+
+    Shapes:
+        terms: `Terms` with S samples and B examples.
+        returns: `(B,)`.
+
+    Raises:
+        TypeError: If `base` or a penalty is of another kind.
+        ValueError: If two penalties have one name.
+
+    Example:
+        >>> from keras_vae.objectives import ELBO, DIP
+        >>> Penalized(ELBO(), [DIP(weight=10.0)]).logged
+        ('dip',)
+    """
+
+    def __init__(self, base, penalties):
+        penalties = [penalties] if isinstance(penalties, Penalty) else list(penalties)
+        if not isinstance(base, Objective) or not all(isinstance(p, Penalty) for p in penalties):
+            raise TypeError(
+                "Penalized expects an objective and penalties. "
+                f"Received: base={base!r}, penalties={penalties!r}. "
+                "For example Penalized(ELBO(), [DIP(weight=10.0)])."
+            )
+        self.base = base
+        self.penalties = penalties
+        names = [penalty.name for penalty in penalties]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                "Penalized expects one penalty of each kind, since they are logged by name. "
+                f"Received: penalties={penalties!r}. Add up their weights."
+            )
+
+    @property
+    def num_samples(self):
+        """Latent samples an example: those of the base."""
+        return self.base.num_samples
+
+    @property
+    def logged(self):
+        """Names that the objective logs beside the usual terms."""
+        return (*self.base.logged, *(penalty.name for penalty in self.penalties))
+
+    def __call__(self, terms):
+        loss = self.base(terms)
+        for penalty in self.penalties:
+            value = penalty(terms)
+            terms.log[penalty.name] = tf.broadcast_to(value, tf.shape(loss))
+            loss += penalty.weight * value
+        return loss
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {"base": serialize(self.base), "penalties": [serialize(p) for p in self.penalties]}
+
+    def __repr__(self):
+        return f"Penalized(base={self.base!r}, penalties={self.penalties!r})"
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(deserialize(config["base"]), [deserialize(p) for p in config["penalties"]])

@@ -1,0 +1,32 @@
+import abc
+
+from keras_vae._checks import number
+from keras_vae._configurable import Configurable
+
+
+class Penalty(Configurable, abc.ABC):
+    """What `Penalized` adds to an objective: a function of the terms of one forward pass.
+
+    Subclasses give the hook `_value` and `name`, under which the value is logged without its
+    weight.
+
+    Args:
+        weight: Number >= 0.
+    """
+
+    name = None
+
+    def __init__(self, weight=1.0):
+        self.weight = number(weight, "weight", type(self).__name__)
+
+    def __call__(self, terms):
+        """Returns the penalty without its weight, `(B,)` or `()`, for these `Terms`."""
+        return self._value(terms)
+
+    @abc.abstractmethod
+    def _value(self, terms):
+        """Returns the penalty of each example, `(B,)`, or of the batch, `()`."""
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {"weight": self.weight}

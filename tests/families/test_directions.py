@@ -1,0 +1,124 @@
+"""`families.VonMisesFisher` and `families.PowerSpherical`: points on a sphere."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from keras_vae import families
+
+tfd = tfp.distributions
+FAMILIES = [families.PowerSpherical, families.VonMisesFisher]
+both = pytest.mark.parametrize("family", FAMILIES)
+
+
+def parameters(size, log_concentration, batch=3):
+    loc = np.random.default_rng(1).normal(size=(batch, size))
+    # The poles, where reflections degenerate.
+    loc[0], loc[1] = 0.0, -np.eye(size)[0]
+    return np.concatenate([loc, np.full((batch, 1), log_concentration)], -1)
+
+
+@both
+@pytest.mark.parametrize("size", [2, 3, 5, 20])
+@pytest.mark.parametrize("log_concentration", [-8.0, 0.0, 3.0, 8.0])
+def test_samples_are_unit_vectors_with_the_right_moments_and_finite_gradients(
+    family, size, log_concentration
+):
+    number = 10_000
+    params = tf.constant(parameters(size, log_concentration), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        samples = family(size).sample(params, number, seed=3)
+        last = tf.reduce_mean(samples[..., -1])
+    np.testing.assert_allclose(np.linalg.norm(samples, axis=-1), 1.0, atol=2e-6)
+    assert np.isfinite(tape.gradient(last, params)).all()
+    exact = family(size)(parameters(size, log_concentration))
+    variance = exact.variance().numpy()
+    samples = samples.numpy().astype("float64")
+    error = np.abs(samples.mean(0) - exact.mean())
+    np.testing.assert_array_less(error, 5 * np.sqrt(variance / number) + 1e-7)
+    # The angle from mu on a circle has heavy squares: the error of the variance from the samples.
+    squares = (samples - exact.mean().numpy()) ** 2
+    error = np.abs(squares.mean(0) - variance)
+    np.testing.assert_array_less(error, 5 * squares.std(0) / np.sqrt(number) + 1e-7)
+
+
+@pytest.mark.parametrize(
+    ("family", "size"),
+    [
+        (families.PowerSpherical, 2),
+        (families.PowerSpherical, 5),
+        (families.VonMisesFisher, 3),
+        # Without the correction for rejection: close in many dimensions alone.
+        (families.VonMisesFisher, 40),
+    ],
+)
+def test_gradients_of_samples_are_those_of_the_mean(family, size):
+    params = tf.constant(parameters(size, 1.0, batch=4)[2:], tf.float64)
+    gradients = []
+    for function in (
+        lambda params: tf.reduce_mean(family(size).sample(params, 100_000, seed=1), 0),
+        lambda params: family(size)(params).mean(),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            value = tf.reduce_sum(function(params)[..., -1])
+        gradients.append(tape.gradient(value, params).numpy())
+    # The standard error of a mean of 1e5 terms of size 1 is 3e-3.
+    np.testing.assert_allclose(gradients[0], gradients[1], atol=1e-2 / np.sqrt(size))
+
+
+@both
+@pytest.mark.parametrize("size", [2, 3, 10])
+def test_gradients_of_samples_compile_with_xla(family, size):
+    params = tf.constant(parameters(size, 2.0), tf.float32)
+
+    @tf.function(jit_compile=True)
+    def compiled(params):
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            value = tf.reduce_sum(family(size).sample(params, 100, seed=1)[..., -1])
+        return tape.gradient(value, params)
+
+    assert np.isfinite(compiled(params)).all()
+
+
+@both
+@pytest.mark.parametrize("size", [2, 3, 8])
+@pytest.mark.parametrize("log_concentration", [-2.0, 1.0, 4.0])
+def test_exact_divergence_from_the_uniform_distribution(family, size, log_concentration):
+    q = family(size)(parameters(size, log_concentration)[2:])
+    p = tfd.SphericalUniform(size, dtype=tf.float64)
+    z = q.sample(20_000, seed=1)
+    terms = (q.log_prob(z) - p.log_prob(z)).numpy()[:, 0]
+    error = abs(terms.mean() - tfd.kl_divergence(q, p).numpy()[0])
+    assert error < 5 * terms.std() / np.sqrt(len(terms))
+
+
+@both
+def test_a_direction_of_length_zero_has_a_gradient(family):
+    params = tf.zeros((1, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(params)
+        value = family(3).log_likelihood([[0.0, 1.0, 0.0]], params)
+    assert tape.gradient(value, params).numpy()[0, 1] > 0.1
+    np.testing.assert_array_equal(family(3).point_estimate(params), [[1.0, 0.0, 0.0]])
+
+
+@both
+@pytest.mark.parametrize("length", [0.0, 0.9, 1.1, 1e4])
+def test_data_off_the_sphere_has_no_probability(family, length):
+    x = np.array([[[0.6, 0.8], [0.0, -1.0]], [[0.6, 0.8], [0.0, length]]])
+    value = family((2, 2)).log_likelihood(x, np.ones((2, 2, 3))).numpy()
+    assert np.isfinite(value[0])
+    assert value[1] == -np.inf
+
+
+@both
+def test_a_vector_with_a_missing_entry_is_missing(family):
+    x = np.array([[[0.6, 0.8], [0.0, -1.0]], [[0.6, 0.8], [np.nan, -1.0]]])
+    params = np.random.default_rng(1).normal(size=(2, 2, 3))
+    value = family((2, 2)).log_likelihood(x, params)
+    expected = family(2).log_likelihood(x[1, :1], params[1, :1])
+    np.testing.assert_allclose(value[1], expected[0])
