@@ -3,9 +3,15 @@
 import tensorflow as tf
 
 
+def num_replicas():
+    """Returns how many replicas take part in what is being run."""
+    replica = tf.distribute.get_replica_context()
+    return 1 if replica is None else replica.num_replicas_in_sync
+
+
 def sum_over_replicas(*values):
     """Returns each tensor summed over all replicas; itself where there is one replica."""
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
+    if num_replicas() == 1:
         return values
+    replica = tf.distribute.get_replica_context()
     return tuple(replica.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))

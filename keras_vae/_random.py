@@ -50,11 +50,12 @@ def standard_normal(shape, seed, dtype):
     slower than Threefry (1.0 against 0.01 ms for the noise of a batch of 128 with 20 latents);
     outside XLA there is no Threefry.
     """
-    algorithm = "threefry" if _compiled_by_xla() else "auto_select"
+    algorithm = "threefry" if compiled_by_xla() else "auto_select"
     return tf.random.stateless_normal(shape, seed, dtype=dtype, alg=algorithm)
 
 
-def _compiled_by_xla():
+def compiled_by_xla():
+    """Whether the code that is being traced is compiled by XLA."""
     # TensorFlow has no public question for it; TFP asks in the same way.
     graph = tf.compat.v1.get_default_graph()
     return control_flow_util.GraphOrParentsInXlaContext(graph)

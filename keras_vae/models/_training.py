@@ -1,5 +1,7 @@
 """The training of a `VAEModel`: compile, train_step and test_step."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -9,9 +11,10 @@ from keras_vae._distribute import sum_over_replicas
 from keras_vae._inputs import example_weights, observed_or, split_inputs
 from keras_vae._kl_weight import add_kl_weight
 from keras_vae.models._metrics import TERMS, LossTerms, ObjectiveLog, SkippedSteps
-from keras_vae.models._train_function import single_step_function
+from keras_vae.models._train_function import train_function
 from keras_vae.models._update import (
     apply_gradients,
+    can_be_compiled,
     entries_finite,
     restore_unless,
     true_on_all_replicas,
@@ -29,6 +32,7 @@ class VariationalTraining(keras.Model):
         self._loss_terms = LossTerms()
         self._skipped_steps = SkippedSteps()
         self._objective_log = ObjectiveLog()
+        self._compiles_parts = False
 
     def compile(self, optimizer="adam", objective="elbo", *, max_skipped_steps=10, **kwargs):
         """Configures the training.
@@ -58,6 +62,9 @@ class VariationalTraining(keras.Model):
         with self.distribute_strategy.scope():
             self._objective_log = ObjectiveLog(self.objective.logged)
         super().compile(optimizer=optimizer, **kwargs)
+        # Keras' "auto" compiles nothing on a CPU, where XLA's convolutions are slow. What follows
+        # the gradients is many passes over all weights and many small numbers: there XLA gains.
+        self._compiles_parts = kwargs.get("jit_compile", "auto") == "auto"
 
     @property
     def metrics(self):
@@ -90,19 +97,34 @@ class VariationalTraining(keras.Model):
                 f"{len(variables)} trainable weights, none of them with a gradient. "
                 "Set trainable = True on the model or on one of its networks."
             )
-        terms_finite = [tf.math.is_finite(losses[term]) for term in TERMS]
-        finite = true_on_all_replicas([*terms_finite, entries_finite(gradients)])
+        if not self.optimizer.built:
+            # Inside a condition or a compiled part no variable can be made.
+            self.optimizer.build(variables)
+        compiled = self._compiled_parts(gradients)
+        finite = compiled(self._judge)(gradients, losses)
+        restore_unless(finite, self._moving_statistics(), statistics)
+        apply_gradients(self.optimizer, gradients, variables, finite, compiled)
+        return self.compute_metrics(inputs, y, y_pred, sample_weight)
+
+    def _compiled_parts(self, gradients):
+        """Returns what the parts of a step that follow the gradients are wrapped in."""
+        if self._compiles_parts and can_be_compiled(self.optimizer, gradients):
+            return functools.partial(tf.function, jit_compile=True, autograph=False)
+        return lambda function: function
+
+    def _judge(self, gradients, losses):
+        """Returns whether the step may reach the weights, and logs it."""
+        flags = [tf.math.is_finite(losses[term]) for term in TERMS]
+        finite = true_on_all_replicas([*flags, entries_finite(gradients)])
         all_finite, loss_finite = tf.reduce_all(finite), tf.reduce_all(finite[:-1])
-        apply_gradients(self.optimizer, gradients, variables, all_finite)
-        restore_unless(all_finite, self._moving_statistics(), statistics)
         counted = ~all_finite
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             # A loss that is finite at a scale above 1 only overflowed when it was scaled.
             scale = tf.convert_to_tensor(self.optimizer.dynamic_scale)
-            counted &= ~loss_finite | (scale < 1.0)
+            counted &= ~loss_finite | (scale <= 1.0)
         self._skipped_steps.update_state(finite[:-1], all_finite, counted)
         self._update_loss_terms(losses, keep=loss_finite)
-        return self.compute_metrics(inputs, y, y_pred, sample_weight)
+        return all_finite
 
     def test_step(self, data):
         """One step of `evaluate`: the same loss, without an update.
@@ -142,7 +164,10 @@ class VariationalTraining(keras.Model):
         if self.train_function is not None and not force:
             return
         super().make_train_function(force)
-        train = single_step_function(self, otherwise=self.train_function)
+        train = self.train_function
+        # A step of a subclass may log what no metric knows.
+        if type(self).train_step is VariationalTraining.train_step:
+            train = train_function(self, otherwise=train)
 
         def train_and_check(iterator):
             logs = train(iterator)

@@ -1,9 +1,13 @@
 """The update of the weights that a non-finite number never reaches."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
-from keras_vae._distribute import sum_over_replicas
+from keras_vae._distribute import num_replicas, sum_over_replicas
+from keras_vae._numerics import wide
+from keras_vae._random import compiled_by_xla
 
 
 def true_on_all_replicas(flags):
@@ -16,11 +20,31 @@ def entries_finite(gradients):
     """Returns whether every entry of every gradient is finite, on this replica.
 
     A sum is finite only if its entries are: one pass over each gradient and no mask in memory.
-    Sums of rows, since XLA runs them on all cores, and the sum of everything on one.
+    Sums of columns, which are independent of each other: XLA adds several at a time.
     """
-    gradients = [_values(gradient) for gradient in gradients if gradient is not None]
-    rows = [tf.reshape(tf.reduce_sum(g, -1) if g.shape.rank else g, [-1]) for g in gradients]
-    return tf.reduce_all(tf.math.is_finite(tf.concat([tf.cast(r, tf.float32) for r in rows], 0)))
+    gradients = [wide(_values(gradient)) for gradient in gradients if gradient is not None]
+    sums = [tf.reshape(tf.reduce_sum(g, list(range(g.shape.rank - 1))), [-1]) for g in gradients]
+    dtype = tf.float64 if any(total.dtype == tf.float64 for total in sums) else tf.float32
+    return tf.reduce_all(tf.math.is_finite(tf.concat([tf.cast(total, dtype) for total in sums], 0)))
+
+
+def can_be_compiled(optimizer, gradients):
+    """Whether XLA may compile what follows the gradients, where nothing else is compiled."""
+    dense = not any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
+    plain = not isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and num_replicas() == 1
+    in_graph = tf.inside_function() and not compiled_by_xla()
+    return dense and plain and in_graph and _xla_works()
+
+
+@functools.cache
+def _xla_works():
+    """Whether this build of TensorFlow can compile for the CPU, as not every one can."""
+    with tf.init_scope():
+        try:
+            tf.function(tf.negative, jit_compile=True)(1.0)
+        except tf.errors.OpError:
+            return False
+    return True
 
 
 def values_of(variables):
@@ -37,29 +61,38 @@ def restore_unless(finite, variables, values):
         variable.assign(tf.where(finite, tf.convert_to_tensor(variable), value))
 
 
-def apply_gradients(optimizer, gradients, variables, finite):
+def apply_gradients(optimizer, gradients, variables, finite, compiled):
     """Applies the gradients if `finite`, and otherwise leaves every variable as it is.
 
     Keras' `LossScaleOptimizer` skips steps itself, and must see them to lower its scale.
+
+    Args:
+        optimizer: A Keras optimizer, built.
+        gradients: List of tensors, or None where the loss does not depend on a variable.
+        variables: List of variables, of the same length.
+        finite: Boolean scalar.
+        compiled: Wraps what XLA may compile.
     """
-    if not optimizer.built:
-        # Before the condition, inside which no variable can be made.
-        optimizer.build(variables)
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        gradients = _not_finite_unless(finite, gradients)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return
 
     def apply():
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        tf.cond(finite, _nothing_after(apply), _nothing)
-        return
-    # An update merges the replicas, which TensorFlow does not allow inside a replica's
-    # condition: the condition goes around all replicas.
-    replica.merge_call(_apply_on_all_replicas, args=(optimizer, gradients, variables, finite))
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        gradients = _not_finite_unless(finite, gradients)
+        apply()
+    elif num_replicas() > 1:
+        # An update merges the replicas, which TensorFlow does not allow inside a replica's
+        # condition: the condition goes around all replicas.
+        replica = tf.distribute.get_replica_context()
+        replica.merge_call(_apply_on_all_replicas, args=(optimizer, gradients, variables, finite))
+    elif compiled_by_xla():
+        # XLA makes one pass of an update and a choice, but copies all weights for a condition.
+        changed = [*variables, *optimizer.variables]
+        old = values_of(changed)
+        apply()
+        restore_unless(finite, changed, old)
+    else:
+        tf.cond(finite, _nothing_after(compiled(apply)), _nothing)
 
 
 def _apply_on_all_replicas(strategy, optimizer, gradients, variables, finite):

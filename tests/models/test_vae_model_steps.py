@@ -8,10 +8,12 @@ from keras_vae import VAEModel, families
 
 WAYS = {
     "one by one": {"jit_compile": False},
+    "what follows the gradients compiled": {},
     "eagerly": {"run_eagerly": True},
     "several at once": {"steps_per_execution": 3, "jit_compile": False},
     "XLA": {"jit_compile": True},
     "XLA, several at once": {"steps_per_execution": 4, "jit_compile": True},
+    "XLA, several at once, one left": {"steps_per_execution": 3, "jit_compile": True},
 }
 
 
