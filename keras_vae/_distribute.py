@@ -3,9 +3,32 @@
 import tensorflow as tf
 
 
+def replica_and_count():
+    """Returns the number of this replica, from 0, and how many replicas there are."""
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return 0, 1
+    return replica.replica_id_in_sync_group, replica.num_replicas_in_sync
+
+
 def sum_over_replicas(*values):
     """Returns each tensor summed over all replicas; itself where there is one replica."""
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return values
     return tuple(replica.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))
+
+
+def share_of_mean(total, num_examples):
+    """Returns a replica's share of a mean over the global batch.
+
+    The mean of the shares over the replicas, which is what Keras makes of their losses, is the
+    mean over all examples, however unevenly these are divided.
+
+    Args:
+        total: Sum over the examples of this replica.
+        num_examples: Their number, which may be 0.
+    """
+    _, num_replicas = replica_and_count()
+    (size,) = sum_over_replicas(tf.cast(num_examples, total.dtype))
+    return num_replicas * tf.math.divide_no_nan(total, size)
