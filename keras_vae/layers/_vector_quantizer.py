@@ -133,8 +133,9 @@ class VectorQuantizer(Seeded, keras.layers.Layer):
     def _observe(self, vectors, index, chosen, training):
         """Tells the metric, and in training the codebook, which vectors have which code."""
         residuals = vectors - chosen
-        # One with an infinite entry has none: a negative index is left out of the sums.
-        index = tf.where(tf.reduce_all(tf.math.is_finite(residuals), axis=-1), index, -1)
+        # One without a finite loss has none: a negative index is left out of the sums.
+        squares = tf.reduce_sum(tf.square(residuals), axis=-1)
+        index = tf.where(tf.math.is_finite(squares), index, -1)
         counts = tf.math.unsorted_segment_sum(
             tf.ones_like(index, vectors.dtype), index, self.num_codes
         )
