@@ -4,7 +4,7 @@
 - `priors`: p(z)
 - `objectives`: what is minimised
 - `divergences`: pure functions of distributions and samples
-- `layers`: `Sampling`, `KLDivergenceRegularizer`
+- `layers`: `Sampling`, `KLDivergenceRegularizer`, `VectorQuantizer`
 - `losses`: `NegativeLogLikelihood`
 - `models`: `VAEModel`
 - `callbacks`: `KLAnnealing`, `LatentTraversal`

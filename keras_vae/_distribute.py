@@ -3,10 +3,17 @@
 import tensorflow as tf
 
 
+def replica_and_count():
+    """Returns the number of this replica, from 0, and how many replicas there are."""
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return 0, 1
+    return replica.replica_id_in_sync_group, replica.num_replicas_in_sync
+
+
 def num_replicas():
     """Returns how many replicas take part in what is being run."""
-    replica = tf.distribute.get_replica_context()
-    return 1 if replica is None else replica.num_replicas_in_sync
+    return replica_and_count()[1]
 
 
 def sum_over_replicas(*values):
@@ -15,3 +22,17 @@ def sum_over_replicas(*values):
         return values
     replica = tf.distribute.get_replica_context()
     return tuple(replica.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))
+
+
+def share_of_mean(total, num_examples):
+    """Returns a replica's share of a mean over the global batch.
+
+    The mean of the shares over the replicas, which is what Keras makes of their losses, is the
+    mean over all examples, however unevenly these are divided.
+
+    Args:
+        total: Sum over the examples of this replica.
+        num_examples: Their number, which may be 0.
+    """
+    (size,) = sum_over_replicas(tf.cast(num_examples, total.dtype))
+    return num_replicas() * tf.math.divide_no_nan(total, size)

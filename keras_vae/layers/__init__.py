@@ -2,5 +2,6 @@
 
 from keras_vae.layers._kl_divergence_regularizer import KLDivergenceRegularizer
 from keras_vae.layers._sampling import Sampling
+from keras_vae.layers._vector_quantizer import VectorQuantizer
 
-__all__ = ["KLDivergenceRegularizer", "Sampling"]
+__all__ = ["KLDivergenceRegularizer", "Sampling", "VectorQuantizer"]

@@ -1,14 +1,14 @@
-import re
-
 import keras
 import tensorflow as tf
 
 from keras_vae._checks import choice, number
+from keras_vae._distribute import share_of_mean
 from keras_vae._kl_weight import add_kl_weight
 from keras_vae._random import Seeded
 from keras_vae._registry import deserialized, serializable, serialized
 from keras_vae.divergences import kl_divergence
 from keras_vae.divergences._kl_divergence import METHODS
+from keras_vae.layers._metric_name import metric_name
 from keras_vae.layers._parameters import check_family, family_for, shapes_of
 from keras_vae.priors import Prior, StandardNormal
 
@@ -88,7 +88,9 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
         self.method = choice(method, "method", owner, METHODS)
         self._set_seed(seed)
         self.kl_weight = add_kl_weight(self)
-        self.kl_metric = keras.metrics.Mean(name=_metric_name(self.name))
+        self.kl_metric = keras.metrics.Mean(
+            name=metric_name(self.name, "kl_divergence_regularizer", "kl_divergence")
+        )
         self.built = True
 
     def call(self, inputs, prior_params=None):
@@ -100,11 +102,10 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
         if prior is None:
             prior = StandardNormal(family.event_shape, dtype=q.dtype.name).distribution()
         kl = kl_divergence(q, prior, self._samples(family, params), self.method)
-        batch_size = tf.cast(tf.size(kl), kl.dtype)
         # Without free nats there is no bound: an estimate from one sample may be negative, and a
         # bound at 0 would bias its mean.
         costs = tf.maximum(kl, self.free_nats) if self.free_nats else kl
-        loss = tf.math.divide_no_nan(tf.reduce_sum(costs), batch_size)
+        loss = share_of_mean(tf.reduce_sum(costs), tf.size(kl))
         self.add_loss(self.weight * tf.cast(tf.convert_to_tensor(self.kl_weight), kl.dtype) * loss)
         self.kl_metric.update_state(kl)
         return inputs
@@ -147,11 +148,3 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
 
 def _cast(params, dtype):
     return keras.tree.map_structure(lambda tensor: tf.cast(tensor, dtype), params)
-
-
-def _metric_name(layer_name):
-    # Keras numbers the layers that have no name of their own across all models of a process:
-    # the metric of the only layer of a model must not depend on that.
-    if re.fullmatch(r"kl_divergence_regularizer(_\d+)?", layer_name):
-        return "kl_divergence"
-    return f"{layer_name}_kl_divergence"

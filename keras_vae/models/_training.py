@@ -197,14 +197,15 @@ class VariationalTraining(keras.Model):
             )
 
         num_examples = tf.cast(tf.size(loss), loss.dtype)
-        (global_batch_size,) = sum_over_replicas(num_examples)
         penalty = self._penalty(loss.dtype)
+        num_replicas = self.distribute_strategy.num_replicas_in_sync
+        # What the layers of one replica add may be their share of a mean over all examples.
+        global_batch_size, penalties = sum_over_replicas(num_examples, tf.stop_gradient(penalty))
         return (
             {
                 # NaN without any example on any replica: such a step is skipped.
-                "total": summed(loss) / global_batch_size
-                + penalty / self.distribute_strategy.num_replicas_in_sync,
-                "loss": summed(loss) + penalty * num_examples,
+                "total": summed(loss) / global_batch_size + penalty / num_replicas,
+                "loss": summed(loss) + penalties / num_replicas * num_examples,
                 "reconstruction_loss": summed(terms.reconstruction_loss),
                 "kl_divergence": summed(terms.kl_divergence),
                 "penalty": penalty,
@@ -217,7 +218,10 @@ class VariationalTraining(keras.Model):
 
     def _moving_statistics(self):
         """What a forward pass in training mode changes, as in batch normalization."""
-        return [v for v in self.non_trainable_weights if v is not self.kl_weight]
+        statistics = [v for v in self.non_trainable_weights if v is not self.kl_weight]
+        for layer in self._flatten_layers():
+            statistics += getattr(layer, "moving_trainable_weights", [])
+        return statistics
 
     def _penalty(self, dtype):
         """Sum of what layers added with `add_loss` and weight regularizers."""

@@ -14,11 +14,15 @@ from keras_vae import families, layers, priors
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A layer with all of its arguments set, and whether its output depends on chance."""
+    """A layer with all of its arguments set, and whether its output depends on chance.
+
+    `refuses` is what it says of parameters of a wrong shape.
+    """
 
     layer: type
     arguments: dict
     random: bool
+    refuses: str = r"expects params of shape .* Received: params of shape"
 
     def make(self, **kwargs):
         return self.layer(**self.arguments, **kwargs)
@@ -39,6 +43,19 @@ ROWS = {
             "seed": 3,
         },
         False,
+    ),
+    "vector_quantizer": Row(
+        layers.VectorQuantizer,
+        {
+            "num_codes": 7,
+            "codebook": "loss",
+            "commitment_cost": 0.5,
+            "decay": 0.9,
+            "restart_after": 2,
+            "seed": 3,
+        },
+        False,
+        r"expects inputs of shape \(B, ..., 6\), .* Received: inputs of shape",
     ),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
@@ -80,7 +97,9 @@ def test_config_round_trip(row):
 
 @every_row
 def test_defaults_round_trip(row):
-    layer = row.layer()
+    parameters = inspect.signature(row.layer).parameters.values()
+    required = [p.name for p in parameters if p.default is p.empty and p.name != "kwargs"]
+    layer = row.layer(**{name: row.arguments[name] for name in required})
     again = row.layer.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
 
@@ -127,5 +146,7 @@ def test_compiled_model_trains(row, jit_compile):
 
 @every_row
 def test_params_of_a_wrong_shape(row):
-    with pytest.raises(ValueError, match=r"expects params of shape .* Received: params of shape"):
-        row.make()(np.zeros((5, 2, 7), "float32"))
+    layer = row.make()
+    layer(np.zeros((5, *SHAPE), "float32"))
+    with pytest.raises(ValueError, match=row.refuses):
+        layer(np.zeros((5, 2, 7), "float32"))

@@ -16,13 +16,13 @@ def main(path):
     import keras
     import numpy as np
 
-    from keras_vae import VAEModel, families
+    from keras_vae import VAEModel, families, layers, objectives
 
     keras.utils.set_random_seed(1)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     data = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
 
-    def build(replicas, posterior=None, scale=1.0, half=False, **compile_arguments):
+    def build(replicas, posterior=None, scale=1.0, half=False, layer=None, **compile_arguments):
         policy = "mixed_float16" if half else "float32"
 
         def dense(units, seed):
@@ -35,7 +35,9 @@ def main(path):
 
         with strategy.scope() if replicas == 2 else contextlib.nullcontext():
             posterior = posterior or families.Deterministic(2)
-            encoder = keras.Sequential([keras.Input((4,)), dense(posterior.params_size, 1)])
+            last = [layer(), keras.layers.Identity()] if layer else []
+            encoder = [keras.Input((4,)), dense(posterior.params_size, 1), *last]
+            encoder = keras.Sequential(encoder)
             decoder = keras.Sequential([keras.Input((2,)), dense(4, 2)])
             # A learned scale is a variable: it must be made in the scope as well.
             likelihood = families.Normal(4, scale=scale)
@@ -56,12 +58,24 @@ def main(path):
             sample_weight=sample_weight,
             validation_data=(x, x),
         )
-        weights = [variable.numpy().ravel().tolist() for variable in model.trainable_variables]
+        weights = [variable.numpy().ravel().tolist() for variable in model.weights]
         state = [
             variable.numpy().ravel().tolist() if variable.dtype != "string" else []
             for variable in model.optimizer.variables
         ]
         return {"logs": logs.history, "weights": weights, "optimizer": state}
+
+    def regularizer():
+        return layers.KLDivergenceRegularizer(families.Deterministic(2))
+
+    def averages():
+        return layers.VectorQuantizer(3, decay=0.8, seed=4)
+
+    def own_loss():
+        return layers.VectorQuantizer(3, "loss", seed=4)
+
+    def plain(layer):
+        return {"layer": layer, "objective": objectives.ELBO(beta=0.0)}
 
     results = {}
     cases = {
@@ -73,6 +87,10 @@ def main(path):
         "learned scale": (data, 5, {"scale": "learned"}),
         "optimal scale": (data, 5, {"scale": "optimal"}),
         "metrics": (data, 5, {"metrics": ["mse"]}),
+        "regularizer": (data, 5, {"layer": regularizer}),
+        "quantizer": (data, 5, plain(averages)),
+        "quantizer, one example": (data[:1], 1, plain(averages)),
+        "quantizer with a loss": (data, 5, plain(own_loss)),
     }
     for name, (x, batch_size, arguments) in cases.items():
         results[name] = []
@@ -102,6 +120,22 @@ def main(path):
             for v, old in zip(model.trainable_variables, before, strict=True)
         )
         results[f"fault, half={half}"] = {"error": error, "unchanged": same}
+
+    # Every code is unused by one vector or by both: the new ones are vectors of both replicas.
+    vectors = {"both": [[[1.0, 2.0]], [[3.0, 4.0]]], "second": [[], [[3.0, 4.0]]]}
+    for name, parts in vectors.items():
+        with strategy.scope():
+            quantizer = layers.VectorQuantizer(8, restart_after=1, seed=4)
+            quantizer.build((None, 2))
+        given = strategy.experimental_distribute_values_from_function(
+            lambda context, parts=parts: tf.reshape(
+                tf.constant(parts[context.replica_id_in_sync_group], tf.float32), (-1, 2)
+            )
+        )
+        step = tf.function(lambda z, quantizer=quantizer: quantizer(z, training=True))
+        strategy.run(step, args=(given,))
+        copies = strategy.experimental_local_results(quantizer.embeddings.value)
+        results[f"restart, {name}"] = [copy.numpy().tolist() for copy in copies]
 
     # Equal examples on the two replicas differ by their noise alone.
     model = build(2, posterior=families.MultivariateNormalDiag(2))

@@ -45,6 +45,10 @@ CASES = [
     "learned scale",
     "optimal scale",
     "metrics",
+    "regularizer",
+    "quantizer",
+    "quantizer, one example",
+    "quantizer with a loss",
     "skipped",
 ]
 
@@ -84,6 +88,18 @@ def test_the_noise_of_every_replica_and_step_is_its_own(results):
     assert len(results["noise"]) == 4
     for a, b in itertools.combinations(results["noise"], 2):
         assert not np.isin(a, b).any()
+
+
+def test_restarted_codes_are_vectors_of_all_replicas_and_the_same_on_each(results):
+    first, second = results["restart, both"]
+    assert first == second
+    # Up to two codes are nearest to the vectors, and move by the averages to them.
+    assert {tuple(code) for code in first} == {(1.0, 2.0), (3.0, 4.0)}
+    first, second = results["restart, second"]
+    assert first == second
+    # A replica without vectors has none to give: its codes wait.
+    assert all(code == [3.0, 4.0] for code in first[1::2])
+    assert sum(code != [3.0, 4.0] for code in first[::2]) >= 3
 
 
 def test_the_replicas_keep_the_same_weights(results):
