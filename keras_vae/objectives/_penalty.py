@@ -8,13 +8,15 @@ class Penalty(Configurable, abc.ABC):
     """What `Penalized` adds to an objective: a function of the terms of one forward pass.
 
     Subclasses give the hook `_value` and `name`, under which the value is logged without its
-    weight.
+    weight. What else is worth logging they put into `terms.log`, and its names into `logged`.
 
     Args:
         weight: Number >= 0.
     """
 
     name = None
+    # Names of further values that the penalty puts into `terms.log`, each `(B,)`.
+    logged = ()
 
     def __init__(self, weight=1.0):
         self.weight = number(weight, "weight", type(self).__name__)
@@ -22,6 +24,13 @@ class Penalty(Configurable, abc.ABC):
     def __call__(self, terms):
         """Returns the penalty without its weight, `(B,)` or `()`, for these `Terms`."""
         return self._value(terms)
+
+    def own_loss(self, terms):
+        """Returns what trains the penalty's own weights, `(B,)` or `()`, or None.
+
+        `Penalized` takes its gradient and not its value: it is no part of the loss.
+        """
+        return None
 
     @abc.abstractmethod
     def _value(self, terms):
