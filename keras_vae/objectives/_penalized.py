@@ -72,6 +72,10 @@ class Penalized(Objective):
                 loss += own - tf.stop_gradient(own)
         return loss
 
+    def parts(self):
+        """Returns the Keras layers that hold the state of the base and of the penalties."""
+        return tuple(part for each in (self.base, *self.penalties) for part in each.parts())
+
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         return {"base": serialize(self.base), "penalties": [serialize(p) for p in self.penalties]}

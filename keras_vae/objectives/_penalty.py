@@ -1,5 +1,7 @@
 import abc
 
+import keras
+
 from keras_vae._checks import number
 from keras_vae._configurable import Configurable
 
@@ -9,6 +11,11 @@ class Penalty(Configurable, abc.ABC):
 
     Subclasses give the hook `_value` and `name`, under which the value is logged without its
     weight. What else is worth logging they put into `terms.log`, and its names into `logged`.
+
+    One that holds variables or networks is a Keras layer as well, `class Critic(Penalty,
+    keras.layers.Layer)`, and makes them in its constructor. That of the layer comes first, and
+    with the penalty's name, so that no other is made up:
+    `keras.layers.Layer.__init__(self, **{"name": self.name, **kwargs})`.
 
     Args:
         weight: Number >= 0.
@@ -35,6 +42,10 @@ class Penalty(Configurable, abc.ABC):
     @abc.abstractmethod
     def _value(self, terms):
         """Returns the penalty of each example, `(B,)`, or of the batch, `()`."""
+
+    def parts(self):
+        """Returns the Keras layers that hold the penalty's state, a tuple."""
+        return (self,) if isinstance(self, keras.layers.Layer) else ()
 
     def get_config(self):
         """Returns the arguments of the constructor."""
