@@ -1,6 +1,7 @@
 """Objectives: what is minimised, as functions of the terms of one forward pass."""
 
 from keras_vae._registry import find
+from keras_vae.objectives._density_ratio import DensityRatio
 from keras_vae.objectives._dip import DIP
 from keras_vae.objectives._elbo import ELBO
 from keras_vae.objectives._forward_kl import ForwardKL
@@ -22,6 +23,7 @@ __all__ = [
     "ELBO",
     "IWAE",
     "MMD",
+    "DensityRatio",
     "ForwardKL",
     "GradientPenalty",
     "JensenShannon",
