@@ -49,6 +49,18 @@ def choice(value, name, owner, choices):
     return value
 
 
+def density(q, owner):
+    """Returns the posterior `q` if it has a density, or raises."""
+    inner = q.distribution if isinstance(q, tfd.Independent) else q
+    if isinstance(inner, tfd.VectorDeterministic):
+        raise ValueError(
+            f"{owner} expects a posterior with a density. Received: a point, the posterior of a "
+            "plain autoencoder. Take MMD or LatentNorm, or another family, such as "
+            "MultivariateNormalDiag."
+        )
+    return q
+
+
 def distributions(q, p, owner):
     """Raises unless `q` and `p` are distributions of events of one shape."""
     for name, value in (("q", q), ("p", p)):

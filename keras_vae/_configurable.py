@@ -1,5 +1,7 @@
 """What the plain serialisable objects share: families, objectives, penalties."""
 
+import inspect
+
 
 class Configurable:
     """An object that `get_config` describes in full."""
@@ -10,5 +12,8 @@ class Configurable:
         return cls(**config)
 
     def __repr__(self):
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        # Of one that is a Keras layer as well, only what is its own.
+        own = inspect.signature(type(self).__init__).parameters
+        config = {key: value for key, value in self.get_config().items() if key in own}
+        arguments = ", ".join(f"{key}={value!r}" for key, value in config.items())
         return f"{type(self).__name__}({arguments})"

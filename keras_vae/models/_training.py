@@ -28,6 +28,7 @@ class VariationalTraining(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.objective = None
+        self._objective_parts = []
         self.kl_weight = add_kl_weight(self)
         self._loss_terms = LossTerms()
         self._skipped_steps = SkippedSteps()
@@ -39,7 +40,8 @@ class VariationalTraining(keras.Model):
 
         Args:
             optimizer: As in `keras.Model.compile`. Defaults to "adam".
-            objective: A `keras_vae.objectives.Objective` or its name. Defaults to "elbo".
+            objective: A `keras_vae.objectives.Objective` or its name. Its variables, if it has
+                any, are weights of the model from now on. Defaults to "elbo".
             max_skipped_steps: Integer >= 1. So many steps in a row without a finite loss and
                 finite gradients end the training with an error. Defaults to 10.
             **kwargs: Further arguments of `keras.Model.compile`: `metrics` (of the target and
@@ -57,7 +59,7 @@ class VariationalTraining(keras.Model):
                     f"Received: {name} in compile(). Leave it out; the reconstruction term is "
                     "set by the likelihood: VAEModel(..., likelihood=...)."
                 )
-        self.objective = objectives.get(objective)
+        self._set_objective(objectives.get(objective))
         self.max_skipped_steps = count(max_skipped_steps, "max_skipped_steps", "VAEModel")
         with self.distribute_strategy.scope():
             self._objective_log = ObjectiveLog(self.objective.logged)
@@ -215,6 +217,17 @@ class VariationalTraining(keras.Model):
             y,
             y_pred,
         )
+
+    def _set_objective(self, objective):
+        """Keeps the objective, and its layers in place of those of the objective before."""
+        # Keras locks what a built model tracks. Its own Dense.enable_lora opens it in this way.
+        locked = self._tracker.locked
+        self._tracker.unlock()
+        self._objective_parts.clear()
+        self._objective_parts.extend(objective.parts())
+        self.objective = objective
+        if locked:
+            self._tracker.lock()
 
     def _moving_statistics(self):
         """What a forward pass in training mode changes, as in batch normalization."""

@@ -197,9 +197,13 @@ class VAEModel(Seeded, VariationalTraining):
             prior=self._prior_distribution(condition),
             z=z,
             path=path,
+            decode=lambda z: self.likelihood.point_estimate(
+                self._decoder_params(z, condition, training)
+            ),
             log_likelihood=self.likelihood.log_likelihood(y, params, training),
             kl_weight=tf.convert_to_tensor(self.kl_weight),
             step=tf.convert_to_tensor(self.optimizer.iterations),
+            training=training,
             seed=fold_in(seed, 1),
         )
         wanted = self._compile_metrics is not None

@@ -1,9 +1,14 @@
 """Objectives: what is minimised, as functions of the terms of one forward pass."""
 
 from keras_vae._registry import find
+from keras_vae.objectives._density_ratio import DensityRatio
 from keras_vae.objectives._dip import DIP
 from keras_vae.objectives._elbo import ELBO
+from keras_vae.objectives._forward_kl import ForwardKL
+from keras_vae.objectives._gradient_penalty import GradientPenalty
 from keras_vae.objectives._iwae import IWAE
+from keras_vae.objectives._jensen_shannon import JensenShannon
+from keras_vae.objectives._latent_norm import LatentNorm
 from keras_vae.objectives._latent_path import LatentPath
 from keras_vae.objectives._mmd import MMD
 from keras_vae.objectives._objective import Objective
@@ -18,6 +23,11 @@ __all__ = [
     "ELBO",
     "IWAE",
     "MMD",
+    "DensityRatio",
+    "ForwardKL",
+    "GradientPenalty",
+    "JensenShannon",
+    "LatentNorm",
     "LatentPath",
     "Objective",
     "Penalized",

@@ -43,11 +43,8 @@ class MMD(Penalty):
         self.kernel = choice(kernel, "kernel", "MMD", KERNELS)
 
     def _value(self, terms):
-        z = terms.z[0]
-        shape = () if terms.prior.batch_shape.rank else tf.shape(z)[:1]
-        other = terms.prior.sample(shape, seed=terms.seed)
-        size = [tf.shape(z)[0], -1]
-        z, other = tf.reshape(z, size), tf.reshape(other, size)
+        size = [tf.shape(terms.z)[1], -1]
+        z, other = tf.reshape(terms.z[0], size), tf.reshape(terms.prior_z[0], size)
         return maximum_mean_discrepancy(z, other, self.kernel)
 
     def get_config(self):

@@ -1,5 +1,7 @@
 import abc
 
+import keras
+
 from keras_vae._configurable import Configurable
 
 
@@ -8,6 +10,10 @@ class Objective(Configurable, abc.ABC):
 
     Subclasses give `__call__`, keep their arguments as attributes and return them in
     `get_config`. `num_samples` is the number of latent samples an example that the model draws.
+
+    One that holds variables or networks is a Keras layer as well, `class GECO(Objective,
+    keras.layers.Layer)`, and makes them in its constructor. They become weights of the model that
+    it is compiled with, which trains and saves them.
     """
 
     num_samples = 1
@@ -17,6 +23,12 @@ class Objective(Configurable, abc.ABC):
     @abc.abstractmethod
     def __call__(self, terms):
         """Returns the loss of each example in nats, of shape `(B,)`, for these `Terms`."""
+
+    def parts(self):
+        """Returns the Keras layers that hold the objective's state, a tuple."""
+        # No property: Keras follows each attribute of a layer when it loads weights, and would
+        # go round in a circle.
+        return (self,) if isinstance(self, keras.layers.Layer) else ()
 
     @abc.abstractmethod
     def get_config(self):

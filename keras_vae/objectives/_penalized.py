@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -10,7 +12,7 @@ from keras_vae.objectives._penalty import Penalty
 class Penalized(Objective):
     """An objective with penalties added to it: any number, on any objective.
 
-    Each penalty is logged under its name, without its weight.
+    Each penalty is logged under its name, without its weight, beside what else it logs.
 
         loss = base + sum_i weight_i * penalty_i                                        [nats]
 
@@ -42,8 +44,7 @@ class Penalized(Objective):
             )
         self.base = base
         self.penalties = penalties
-        names = [penalty.name for penalty in penalties]
-        if len(set(names)) < len(names):
+        if len(set(self.logged)) < len(self.logged):
             raise ValueError(
                 "Penalized expects one penalty of each kind, since they are logged by name. "
                 f"Received: penalties={penalties!r}. Add up their weights."
@@ -57,7 +58,8 @@ class Penalized(Objective):
     @property
     def logged(self):
         """Names that the objective logs beside the usual terms."""
-        return (*self.base.logged, *(penalty.name for penalty in self.penalties))
+        names = [(penalty.name, *penalty.logged) for penalty in self.penalties]
+        return (*self.base.logged, *itertools.chain.from_iterable(names))
 
     def __call__(self, terms):
         loss = self.base(terms)
@@ -65,7 +67,14 @@ class Penalized(Objective):
             value = penalty(terms)
             terms.log[penalty.name] = tf.broadcast_to(value, tf.shape(loss))
             loss += penalty.weight * value
+            own = penalty.own_loss(terms)
+            if own is not None:
+                loss += own - tf.stop_gradient(own)
         return loss
+
+    def parts(self):
+        """Returns the Keras layers that hold the state of the base and of the penalties."""
+        return tuple(part for each in (self.base, *self.penalties) for part in each.parts())
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

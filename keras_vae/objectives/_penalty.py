@@ -1,5 +1,7 @@
 import abc
 
+import keras
+
 from keras_vae._checks import number
 from keras_vae._configurable import Configurable
 
@@ -8,13 +10,20 @@ class Penalty(Configurable, abc.ABC):
     """What `Penalized` adds to an objective: a function of the terms of one forward pass.
 
     Subclasses give the hook `_value` and `name`, under which the value is logged without its
-    weight.
+    weight. What else is worth logging they put into `terms.log`, and its names into `logged`.
+
+    One that holds variables or networks is a Keras layer as well, `class Critic(Penalty,
+    keras.layers.Layer)`, and makes them in its constructor. That of the layer comes first, and
+    with the penalty's name, so that no other is made up:
+    `keras.layers.Layer.__init__(self, **{"name": self.name, **kwargs})`.
 
     Args:
         weight: Number >= 0.
     """
 
     name = None
+    # Names of further values that the penalty puts into `terms.log`, each `(B,)`.
+    logged = ()
 
     def __init__(self, weight=1.0):
         self.weight = number(weight, "weight", type(self).__name__)
@@ -23,9 +32,20 @@ class Penalty(Configurable, abc.ABC):
         """Returns the penalty without its weight, `(B,)` or `()`, for these `Terms`."""
         return self._value(terms)
 
+    def own_loss(self, terms):
+        """Returns what trains the penalty's own weights, `(B,)` or `()`, or None.
+
+        `Penalized` takes its gradient and not its value: it is no part of the loss.
+        """
+        return None
+
     @abc.abstractmethod
     def _value(self, terms):
         """Returns the penalty of each example, `(B,)`, or of the batch, `()`."""
+
+    def parts(self):
+        """Returns the Keras layers that hold the penalty's state, a tuple."""
+        return (self,) if isinstance(self, keras.layers.Layer) else ()
 
     def get_config(self):
         """Returns the arguments of the constructor."""

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import typing
 
 import tensorflow as tf
 
@@ -21,6 +22,9 @@ class Terms:
         frozen_posterior: The posterior again, whose parameters pass no gradient. Only for
             objectives that weigh the encoder's gradient, as `path` is.
         path: `LatentPath`, the way of the decoder's gradient back to the encoder.
+        decode: Function from latents, `(B, *latent)`, to the reconstructions that they stand for,
+            `(B, *event_shape)`: the mean of p(x|z). Another pass of the decoder.
+        training: Whether the pass belongs to a training step.
         seed: Tensor of two integers, for noise of the objective's own.
         log: Dictionary for further values to log, `(B,)` each.
     """
@@ -33,6 +37,8 @@ class Terms:
     step: tf.Tensor
     frozen_posterior: object = None
     path: LatentPath | None = None
+    decode: typing.Callable | None = None
+    training: bool = False
     seed: tf.Tensor | None = None
     log: dict = dataclasses.field(default_factory=dict)
 
@@ -40,6 +46,12 @@ class Terms:
     def kl_divergence(self):
         """KL(q(z|x) || p(z)) of each example, `(B,)`: exact where possible, else from `z`."""
         return kl_divergence(self.posterior, self.prior, self.z)
+
+    @functools.cached_property
+    def prior_z(self):
+        """Samples of the prior, as many as of the posterior: `(S, B, *latent)`."""
+        shape = tf.shape(self.z)[: 1 if self.prior.batch_shape.rank else 2]
+        return self.prior.sample(shape, seed=self.seed)
 
     @functools.cached_property
     def reconstruction_loss(self):

@@ -1,6 +1,6 @@
 from keras_vae._checks import choice, count
 from keras_vae._registry import serializable
-from keras_vae.divergences import total_correlation
+from keras_vae.divergences import kl_decomposition
 from keras_vae.divergences._total_correlation import ESTIMATORS
 from keras_vae.objectives._penalty import Penalty
 
@@ -10,9 +10,11 @@ class TotalCorrelation(Penalty):
     """Penalises latents that depend on each other over the data: beta-TCVAE.
 
     Added to the ELBO with `weight` = beta - 1 it is the objective of the paper: the ELBO has the
-    total correlation once already.
+    total correlation once already. The other two parts of the divergence are logged as
+    `mutual_information` and `dimension_wise_kl`.
 
         penalty = KL(q(z) || prod_j q(z_j))                                             [nats]
+        E_x KL(q(z|x) || p(z)) = I_q(x; z) + penalty + sum_j KL(q(z_j) || p(z_j))
 
     Args:
         weight: Number >= 0.
@@ -29,7 +31,7 @@ class TotalCorrelation(Penalty):
 
     Reference:
         Chen et al., "Isolating Sources of Disentanglement in Variational Autoencoders", 2018,
-        equation 4.
+        equations 2 and 4.
 
     Example:
         >>> TotalCorrelation(weight=5.0, dataset_size=60000).name
@@ -37,6 +39,7 @@ class TotalCorrelation(Penalty):
     """
 
     name = "total_correlation"
+    logged = ("mutual_information", "dimension_wise_kl")
 
     def __init__(self, weight, dataset_size, estimator="stratified"):
         super().__init__(weight)
@@ -44,7 +47,11 @@ class TotalCorrelation(Penalty):
         self.estimator = choice(estimator, "estimator", "TotalCorrelation", ESTIMATORS)
 
     def _value(self, terms):
-        return total_correlation(terms.posterior, terms.z[0], self.dataset_size, self.estimator)
+        parts = kl_decomposition(
+            terms.posterior, terms.prior, terms.z[0], self.dataset_size, self.estimator
+        )
+        terms.log.update({name: getattr(parts, name) for name in self.logged})
+        return parts.total_correlation
 
     def get_config(self):
         return {
