@@ -8,6 +8,7 @@ from keras_vae._checks import count
 from keras_vae._distribute import sum_over_replicas
 from keras_vae._inputs import example_weights, observed_or, split_inputs
 from keras_vae._kl_weight import add_kl_weight
+from keras_vae._scheduled import is_scheduled
 from keras_vae.models._metrics import TERMS, LossTerms, ObjectiveLog, SkippedSteps
 from keras_vae.models._train_function import single_step_function
 from keras_vae.models._update import (
@@ -192,7 +193,7 @@ class VariationalTraining(keras.Model):
 
     def _moving_statistics(self):
         """What a forward pass in training mode changes, as in batch normalization."""
-        return [v for v in self.non_trainable_weights if v is not self.kl_weight]
+        return [v for v in self.non_trainable_weights if not is_scheduled(v)]
 
     def _penalty(self, dtype):
         """Sum of what layers added with `add_loss` and weight regularizers."""
