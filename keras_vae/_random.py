@@ -53,6 +53,14 @@ def standard_normal(shape, seed, dtype):
     return tf.random.stateless_normal(shape, seed, dtype=dtype, alg=_algorithm())
 
 
+def standard_gumbel(shape, seed, dtype):
+    """Returns standard Gumbel noise of this shape, -log(-log(u)) for u uniform in (0, 1)."""
+    # The uniform noise can be 0, but not 1; a normal number in place of 0 keeps log finite.
+    tiny = np.finfo(tf.as_dtype(dtype).as_numpy_dtype).tiny
+    u = tf.random.stateless_uniform(shape, seed, tiny, 1.0, dtype, alg=_algorithm())
+    return -tf.math.log(-tf.math.log(u))
+
+
 def standard_uniform(shape, seed, dtype):
     """Returns noise of this shape that is uniform on [0, 1)."""
     return tf.random.stateless_uniform(shape, seed, dtype=dtype, alg=_algorithm())

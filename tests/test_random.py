@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae._random import Seeded, as_seed, fold_in, standard_normal
+from keras_vae._random import Seeded, as_seed, fold_in, standard_gumbel, standard_normal
 
 NUMBER = 40_000
 ANY = tf.zeros(())
@@ -84,6 +84,34 @@ def test_standard_normal_noise(jit_compile, dtype):
     assert abs(np.mean(noise * other)) < 5 / np.sqrt(NUMBER)
     # Neighbours in one draw.
     assert abs(np.mean(noise[1:] * noise[:-1])) < 5 / np.sqrt(NUMBER)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_standard_gumbel_noise(jit_compile, dtype):
+    function = tf.function(
+        lambda seed: standard_gumbel((NUMBER,), seed, dtype), jit_compile=jit_compile
+    )
+    noise = function(as_seed(1)).numpy()
+    assert noise.dtype == dtype
+    assert np.isfinite(noise).all()
+    # The distribution function exp(-exp(-g)) within 5 standard errors.
+    for value in (-1.5, -0.5, 0.0, 1.0, 3.0, 6.0):
+        share = np.exp(-np.exp(-value))
+        error = abs(np.mean(noise <= value) - share)
+        assert error < 5 * np.sqrt(share * (1 - share) / NUMBER)
+    np.testing.assert_array_equal(function(as_seed(1)), noise)
+    # Two draws share some of the 2**23 values that the uniform noise has in float32.
+    assert np.mean(function(as_seed(2)) == noise) < 0.01
+
+
+def test_gumbel_noise_from_the_end_of_the_uniform_noise_is_finite(monkeypatch):
+    def lowest(shape, seed, minval, maxval, dtype, alg):
+        return tf.fill(shape, tf.constant(minval, dtype))
+
+    monkeypatch.setattr(tf.random, "stateless_uniform", lowest)
+    for dtype in ("float32", "float64"):
+        assert np.isfinite(standard_gumbel((3,), as_seed(1), dtype)).all()
 
 
 def test_seeds_of_a_layer():

@@ -1,6 +1,7 @@
 """Callbacks for `fit`."""
 
+from keras_vae.callbacks._annealing import Annealing
 from keras_vae.callbacks._kl_annealing import KLAnnealing
 from keras_vae.callbacks._latent_traversal import LatentTraversal
 
-__all__ = ["KLAnnealing", "LatentTraversal"]
+__all__ = ["Annealing", "KLAnnealing", "LatentTraversal"]

@@ -1,18 +1,8 @@
-import math
-import warnings
-
-import keras
-
-from keras_vae._checks import choice
+from keras_vae.callbacks._scheduled_callback import ScheduledCallback
 from keras_vae.layers import KLDivergenceRegularizer
 
-_UNITS = ("step", "epoch", "run")
-# A run that misses the end of its schedule by less than this share is no mistake worth a warning:
-# steps that were skipped, since they were not finite, do not move the clock.
-_TOLERANCE = 0.01
 
-
-class KLAnnealing(keras.callbacks.Callback):
+class KLAnnealing(ScheduledCallback):
     """Moves the weight of the KL divergence along a schedule.
 
     A divergence that weighs fully from the first step can push the posterior onto the prior
@@ -47,84 +37,15 @@ class KLAnnealing(keras.callbacks.Callback):
         0.5
     """
 
+    _name = "kl_weight"
+    _values = ("finite weights of at least 0", 0.0)
+
     def __init__(self, schedule, unit="step", target=None):
-        super().__init__()
-        if not callable(schedule):
-            raise TypeError(
-                "KLAnnealing expects a callable schedule. "
-                f"Received: schedule={schedule!r}. For example "
-                "schedules.linear(0.0, 1.0, duration=1000)."
-            )
-        self.schedule = schedule
-        self.unit = choice(unit, "unit", "KLAnnealing", _UNITS)
+        super().__init__(schedule, unit)
         self.target = target
 
-    def on_train_begin(self, logs=None):
-        self._variables = [part.kl_weight for part in _targets(self.model, self.target)]
-        self._batches_per_epoch = self.params.get("steps")
-        if self.unit == "run" and self._batches_per_epoch is None:
-            raise ValueError(
-                "KLAnnealing expects data of a known length for unit='run'. "
-                "Received: data without a length. Give fit(..., steps_per_epoch=...), or take "
-                "unit='step'."
-            )
-        self._epoch = 0
-        self._move()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
-        self._batches_before = self._num_batches()
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self._move()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self._batches_per_epoch is None:
-            # Data without a length has one after its first epoch.
-            self._batches_per_epoch = (self._num_batches() - self._batches_before) or None
-        if logs is not None:
-            logs["kl_weight"] = self._weight
-
-    def on_train_end(self, logs=None):
-        self._move()
-        progress = self._progress()
-        # Other callables end where they please.
-        duration = getattr(self.schedule, "duration", math.inf)
-        if math.isfinite(duration) and progress < duration * (1 - _TOLERANCE):
-            warnings.warn(
-                "KLAnnealing expects a run as long as its schedule. Received: a run that ended "
-                f"at {self.unit} {progress:g} of {duration:g}, with kl_weight={self._weight:g} in "
-                f"place of {self.schedule(duration):g}. Train longer or shorten the schedule.",
-                stacklevel=2,
-            )
-
-    def _move(self):
-        progress = self._progress()
-        weight = float(self.schedule(progress))
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(
-                "KLAnnealing expects a schedule of finite weights of at least 0. "
-                f"Received: schedule({progress:g})={weight:g}. Mend the schedule."
-            )
-        self._weight = weight
-        for variable in self._variables:
-            variable.assign(weight)
-
-    def _progress(self):
-        if self.unit == "step":
-            return int(self.model.optimizer.iterations.numpy())
-        if self._batches_per_epoch is None:
-            return self._epoch
-        epochs = self._num_batches() / self._batches_per_epoch
-        return epochs if self.unit == "epoch" else epochs / self.params["epochs"]
-
-    def _num_batches(self):
-        """Returns the number of batches that the optimizer has seen.
-
-        With gradient accumulation several of them make one of its `iterations`.
-        """
-        optimizer = self.model.optimizer
-        return int(getattr(optimizer, "inner_optimizer", optimizer)._iterations.numpy())
+    def _find_variables(self):
+        return [part.kl_weight for part in _targets(self.model, self.target)]
 
 
 def _targets(model, target):

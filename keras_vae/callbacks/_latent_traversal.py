@@ -21,7 +21,8 @@ class LatentTraversal(keras.callbacks.Callback):
 
     Rows are latents, the most informative first: ranked by their mean KL divergence on `x`, or
     without `x` by how much the data changes with them. Columns move one latent over quantiles of
-    the prior, starting from the first two examples of `x`, or from the prior's mean. Images
+    the prior, starting from the first two examples of `x`, or from the prior's mean. For one-hot
+    latents a row is a variable, and the columns are its classes in place of quantiles. Images
     become a grid, vectors and series (at most 4 channels) line plots. A file that cannot be
     written is a warning, and training goes on. Needs matplotlib and Pillow.
 
@@ -31,8 +32,8 @@ class LatentTraversal(keras.callbacks.Callback):
         directory: Folder for `traversal_epoch_0001.png` and so on.
         x: Examples, or a dictionary with the keys "x" and "condition". Defaults to None.
         dims: Latents that are shown: an integer for that many of the highest rank, None for all,
-            or a list of them in the order of the rows (indices of the flattened latent).
-            Defaults to 10.
+            or a list of them in the order of the rows (indices of the flattened latent, or of
+            the variables of a one-hot one). Defaults to 10.
         num_steps: Integer >= 2, columns. Defaults to 9.
         every: Integer >= 1, epochs between pictures. Defaults to 1.
         quantiles: Lowest and highest quantile. Defaults to (0.02, 0.98).

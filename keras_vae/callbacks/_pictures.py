@@ -1,5 +1,7 @@
 """Pictures of traversals, drawn with matplotlib and Pillow."""
 
+import textwrap
+
 import numpy as np
 
 # Beyond so many columns, two axes are an image and no longer a series of channels.
@@ -56,10 +58,20 @@ def _row_labels(traversal):
 
 
 def _column_labels(traversal):
+    if traversal.quantiles is None:
+        return [f"class {index}" for index in range(traversal.means.shape[2])]
     return [f"{100 * quantile:.3g}%" for quantile in traversal.quantiles]
 
 
+def _column_meaning(traversal):
+    if traversal.quantiles is None:
+        return "class that the latent is set to"
+    return "quantile of the prior that the latent is set to"
+
+
 def _panel_title(traversal, index):
+    if traversal.kl is None and traversal.quantiles is None:
+        return "starting from the prior's\nmost probable classes"
     if traversal.kl is None:
         return "starting from the mean of the prior"
     return f"starting from example {index + 1}"
@@ -81,7 +93,7 @@ def _draw_images(figure, traversal):
         axis.tick_params("x", labelsize=7)
         axis.set_title(_panel_title(traversal, index), fontsize=9)
         axis.spines[:].set_visible(False)
-    figure.supxlabel("quantile of the prior that the latent is set to", fontsize=9)
+    figure.supxlabel(_column_meaning(traversal), fontsize=9)
 
 
 def _tiled(images):
@@ -148,6 +160,6 @@ def _draw_lines(figure, traversal):
         _column_labels(traversal),
         loc="outside right center",
         fontsize=7,
-        title="quantile of the\nprior that the\nlatent is set to",
+        title="\n".join(textwrap.wrap(_column_meaning(traversal), 16)),
         title_fontsize=7,
     )

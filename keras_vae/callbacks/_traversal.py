@@ -8,6 +8,12 @@ import tensorflow as tf
 
 from keras_vae._inputs import split_inputs
 from keras_vae._tfp import tfd
+from keras_vae.callbacks._classes import (
+    every_class,
+    kl_per_variable,
+    most_probable,
+    num_classes,
+)
 from keras_vae.evaluation._batches import batches
 
 _BATCH_SIZE = 256
@@ -18,23 +24,26 @@ _START_EXAMPLES = 2
 
 @dataclasses.dataclass(frozen=True)
 class Traversal:
-    """One picture's worth of decoded means. A starting points, R latents, C quantiles.
+    """One picture's worth of decoded means. A starting points, R latents, C columns.
 
     Attributes:
         means: `(A, R, C, *event_shape)`.
-        dims: `(R,)`, indices of the flattened latent.
+        dims: `(R,)`, indices of the flattened latent; of its variables if it is one-hot.
         kl: `(R,)`, mean KL divergence in nats, or None without examples.
-        quantiles: `(C,)`, the quantiles of the prior that the columns stand for.
+        quantiles: `(C,)`, the quantiles of the prior that the columns stand for, or None if they
+            are the classes of one-hot latents.
     """
 
     means: np.ndarray
     dims: np.ndarray
     kl: np.ndarray | None
-    quantiles: np.ndarray
+    quantiles: np.ndarray | None
 
 
 def traverse(model, x, dims, quantiles):
     """Decodes latents that are moved, one at a time, over quantiles of the prior.
+
+    A latent that is a one-hot vector is moved over its classes, and starts from the most probable.
 
     Args:
         model: A `VAEModel`.
@@ -43,6 +52,7 @@ def traverse(model, x, dims, quantiles):
         dims: List of latents, an integer for as many of the highest rank, or None for all.
         quantiles: `(C,)`, between 0 and 1.
     """
+    size = num_classes(model.posterior)
     if x is None:
         prior, condition = model._prior_distribution(None), None
         start, kl = _moments(prior)[0], None
@@ -55,17 +65,22 @@ def traverse(model, x, dims, quantiles):
             )
         inputs, condition = split_inputs(keras.tree.map_structure(tf.convert_to_tensor, first))
         prior = model._prior_distribution(condition)
-        start, kl = _moments(model.encode(inputs, condition))[0], _kl_per_latent(model, x)
-    values = _quantiles(prior, quantiles)
+        start, kl = _moments(model.encode(inputs, condition))[0], _kl_per_latent(model, x, size)
+    if size is None:
+        values = _quantiles(prior, quantiles)
+        ends = values[[0, -1]]
+    else:
+        start, quantiles = most_probable(start, size), None
+        values = ends = every_class(start.shape[1], size)
 
     def decode(dims, values):
         return _decode_moved(model, start, condition, dims, values)
 
     if not isinstance(dims, list):
         # Without examples there is no divergence: what changes the data most comes first.
-        rank = _effect_per_latent(decode, values) if kl is None else kl
+        rank = _effect_per_latent(decode, ends) if kl is None else kl
         dims = np.argsort(-rank, kind="stable")[:dims]
-    _check_range(dims, start.shape[-1])
+    _check_range(dims, start.shape[1])
     kl = None if kl is None else kl[dims]
     return Traversal(decode(dims, values), np.asarray(dims), kl, quantiles)
 
@@ -74,14 +89,14 @@ def _decode_moved(model, start, condition, dims, values):
     """Returns the decoded means, `(A, R, C, *event_shape)`.
 
     Args:
-        start: `(A, d)`.
+        start: `(A, d)`, or `(A, d, K)` for one-hot vectors.
         dims: `(R,)`.
-        values: `(C, A, d)` or `(C, 1, d)`.
+        values: `(C, A, d)` or `(C, 1, d)`, or the same with K at the end.
     """
-    z = np.tile(start, (len(dims), len(values), 1, 1))
+    z = np.tile(start, (len(dims), len(values), *[1] * start.ndim))
     for row, dim in enumerate(dims):
         z[row, :, :, dim] = values[:, :, dim]
-    z = z.reshape(*z.shape[:-1], *model.posterior.event_shape)
+    z = z.reshape(*z.shape[:3], *model.posterior.event_shape)
     z = tf.cast(z, model.variable_dtype)
     params = model._decoder_params(z, condition, training=False)
     return np.moveaxis(model.likelihood.point_estimate(params).numpy(), 2, 0)
@@ -89,22 +104,26 @@ def _decode_moved(model, start, condition, dims, values):
 
 def _effect_per_latent(decode, values):
     """How much the decoded mean moves with each latent, `(d,)`."""
-    means = decode(range(values.shape[-1]), values[[0, -1]])
-    moved = np.square(means[:, :, 1] - means[:, :, 0])
-    return np.moveaxis(moved, 1, 0).reshape(values.shape[-1], -1).mean(axis=1)
+    size = values.shape[2]
+    moved = decode(range(size), values).var(axis=2)
+    return np.moveaxis(moved, 1, 0).reshape(size, -1).mean(axis=1)
 
 
-def _kl_per_latent(model, x):
+def _kl_per_latent(model, x, size):
     """Mean over the examples of each latent's own KL divergence, `(d,)`.
 
-    Exact for normal posteriors and priors with diagonal covariances, else that of the normal
-    distributions with the same means and standard deviations.
+    Exact for classes (`size` of them), and for normal posteriors and priors with diagonal
+    covariances; else that of the normal distributions with the same means and standard
+    deviations.
     """
     divergences = []
     for batch in batches(x, _BATCH_SIZE):
         inputs, condition = split_inputs(batch)
         loc, scale = _moments(model.encode(inputs, condition))
         prior_loc, prior_scale = _moments(model._prior_distribution(condition))
+        if size is not None:
+            divergences.append(kl_per_variable(loc, prior_loc, size))
+            continue
         variance = np.square(scale / prior_scale)
         distance = np.square((loc - prior_loc) / prior_scale)
         # A point has no entropy: its divergence counts without that constant.

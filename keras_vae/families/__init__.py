@@ -15,6 +15,7 @@ from keras_vae.families._negative_binomial import NegativeBinomial
 from keras_vae.families._normal import Normal
 from keras_vae.families._poisson import Poisson
 from keras_vae.families._power_spherical import PowerSpherical
+from keras_vae.families._relaxed_one_hot_categorical import RelaxedOneHotCategorical
 from keras_vae.families._student_t import StudentT
 from keras_vae.families._von_mises_fisher import VonMisesFisher
 from keras_vae.families._zero_inflated_negative_binomial import ZeroInflatedNegativeBinomial
@@ -35,6 +36,7 @@ __all__ = [
     "Normal",
     "Poisson",
     "PowerSpherical",
+    "RelaxedOneHotCategorical",
     "StudentT",
     "VonMisesFisher",
     "ZeroInflatedNegativeBinomial",
@@ -55,6 +57,7 @@ _ALL = (
     Normal,
     Poisson,
     PowerSpherical,
+    RelaxedOneHotCategorical,
     StudentT,
     VonMisesFisher,
     ZeroInflatedNegativeBinomial,

@@ -10,6 +10,7 @@ from keras_vae._checks import count
 from keras_vae._distribute import sum_over_replicas
 from keras_vae._inputs import example_weights, observed_or, split_inputs
 from keras_vae._kl_weight import add_kl_weight
+from keras_vae._scheduled import is_scheduled
 from keras_vae.models._metrics import TERMS, LossTerms, ObjectiveLog, SkippedSteps
 from keras_vae.models._train_function import train_function
 from keras_vae.models._update import (
@@ -231,7 +232,7 @@ class VariationalTraining(keras.Model):
 
     def _moving_statistics(self):
         """What a forward pass in training mode changes, as in batch normalization."""
-        statistics = [v for v in self.non_trainable_weights if v is not self.kl_weight]
+        statistics = [v for v in self.non_trainable_weights if not is_scheduled(v)]
         for layer in self._flatten_layers():
             statistics += getattr(layer, "moving_trainable_weights", [])
         return statistics

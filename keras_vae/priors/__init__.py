@@ -8,6 +8,7 @@ from keras_vae.priors._prior import Prior
 from keras_vae.priors._spherical_uniform import SphericalUniform
 from keras_vae.priors._standard_normal import StandardNormal
 from keras_vae.priors._trainable_prior import TrainablePrior
+from keras_vae.priors._uniform_categorical import UniformCategorical
 from keras_vae.priors._vamp_prior import VampPrior
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "SphericalUniform",
     "StandardNormal",
     "TrainablePrior",
+    "UniformCategorical",
     "VampPrior",
     "fit",
 ]

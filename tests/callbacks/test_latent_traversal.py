@@ -39,13 +39,12 @@ def is_picture(path, kind="PNG"):
         return image.format == kind and min(image.size) > 100
 
 
-def picture_of(event_shape, kl=True, num_panels=2):
+def picture_of(event_shape, kl=True, num_panels=2, classes=False):
     shape = (num_panels, 2, 3, *event_shape)
     means = np.random.default_rng(0).uniform(size=shape)
     values = np.array([1.25, 0.5]) if kl else None
-    return _pictures.figure_of(
-        Traversal(means, np.array([4, 1]), values, np.array([0.025, 0.5, 0.975])), "Title"
-    )
+    quantiles = None if classes else np.array([0.025, 0.5, 0.975])
+    return _pictures.figure_of(Traversal(means, np.array([4, 1]), values, quantiles), "Title")
 
 
 def test_one_picture_a_call_with_names_that_sort_by_epoch(tmp_path):
@@ -215,6 +214,18 @@ def test_vectors_and_series_are_lines(event_shape, lines):
     assert figure.axes[0].get_ylabel() == "latent 4\nKL 1.25 nats"
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["2.5%", "50%", "97.5%"]
+
+
+def test_columns_of_one_hot_latents_are_classes():
+    lines = picture_of((6,), kl=False, classes=True)
+    (legend,) = lines.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["class 0", "class 1", "class 2"]
+    assert legend.get_title().get_text() == "class that the\nlatent is set to"
+    assert lines.axes[0].get_title() == "starting from the prior's\nmost probable classes"
+    image = picture_of((6, 6), classes=True)
+    labels = [label.get_text() for label in image.axes[0].get_xticklabels()]
+    assert labels == ["class 0", "class 1", "class 2"]
+    assert image.get_supxlabel() == "class that the latent is set to"
 
 
 def test_more_axes_than_an_image_has_are_an_error_before_training(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_vae import VAEModel, families
+from keras_vae import VAEModel, families, priors
 from keras_vae.callbacks._traversal import traverse
 from keras_vae.priors import Prior, TrainablePrior
 
@@ -151,6 +151,51 @@ def test_points_are_ranked_by_their_distance():
     traversal = traverse(model, X, None, QUANTILES)
     assert traversal.dims.tolist() == [1, 2, 0]
     assert traversal.kl == pytest.approx([2.0, 0.5, 0.125], rel=1e-6)
+
+
+def one_hot_model(prior=None):
+    """Two variables of three classes; the decoder returns its 6 entries times 1 to 32."""
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(6)])
+    kernel = np.zeros((3, 6))
+    kernel[0, :3], kernel[1, 3:] = [1.0, 0.0, 0.0], [0.0, 0.0, 3.0]
+    encoder.layers[0].set_weights([kernel, np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0])])
+    decoder = keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(6)])
+    decoder.layers[1].set_weights([np.diag(2.0 ** np.arange(6)), np.zeros(6)])
+    family = families.RelaxedOneHotCategorical((2, 3))
+    return VAEModel(encoder, decoder, family, prior=prior or priors.UniformCategorical((2, 3)))
+
+
+def test_one_hot_latents_are_moved_over_their_classes():
+    traversal = traverse(one_hot_model(), X, None, QUANTILES)
+    assert traversal.quantiles is None
+    logits = np.zeros((8, 2, 3))
+    logits[:, 0, 0], logits[:, 0, 1], logits[:, 1, 2] = X[:, 0], 0.5, 3 * X[:, 1]
+    pi = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    kl = np.sum(pi * np.log(3 * pi), axis=-1).mean(axis=0)
+    # The second variable says more about the data.
+    assert traversal.dims.tolist() == [1, 0]
+    assert traversal.kl == pytest.approx(kl[[1, 0]], rel=1e-5)
+    assert traversal.means.shape == (2, 2, 3, 6)
+    for example in range(2):
+        for row, variable in enumerate([1, 0]):
+            for column in range(3):
+                # The other variable keeps the most probable class of the example.
+                z = np.eye(3)[pi[example].argmax(axis=-1)]
+                z[variable] = np.eye(3)[column]
+                expected = z.ravel() * 2.0 ** np.arange(6)
+                np.testing.assert_array_equal(traversal.means[example, row, column], expected)
+
+
+def test_one_hot_latents_start_without_examples_from_the_prior():
+    prior = TrainablePrior(families.RelaxedOneHotCategorical((2, 3)))
+    prior.params.assign([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    traversal = traverse(one_hot_model(prior), None, [0, 1], QUANTILES)
+    np.testing.assert_array_equal(traversal.means[0, 0, 1], [0, 2, 0, 0, 16, 0])
+    np.testing.assert_array_equal(traversal.means[0, 1, 2], [0, 0, 4, 0, 0, 32])
+    # The decoder multiplies the classes of variable 1 by more.
+    assert traverse(one_hot_model(), None, 1, QUANTILES).dims.tolist() == [1]
+    with pytest.raises(ValueError, match=r"number of latents, 2\. Received: dims with"):
+        traverse(one_hot_model(), X, [2], QUANTILES)
 
 
 @pytest.mark.parametrize("x", [X, None])

@@ -75,6 +75,12 @@ def density_categorical(x, logits):
     return np.take_along_axis(log_prob, x[..., None].astype(int), -1)[..., 0]
 
 
+def density_one_hot(x, logits):
+    """Of the last axis, which it keeps."""
+    log_prob = logits - np.log(np.sum(np.exp(logits), -1, keepdims=True))
+    return np.sum(x * log_prob, -1, keepdims=True)
+
+
 def density_poisson(x, log_rate):
     return x * log_rate - np.exp(log_rate) - lgamma(x + 1)
 
@@ -181,6 +187,8 @@ class Row:
         if self.kind == "direction":
             x = rng.normal(size=shape)
             return x / np.linalg.norm(x, axis=-1, keepdims=True)
+        if self.kind == "one_hot":
+            return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
         if self.kind == "table":
             x = rng.normal(size=shape)
             x[..., -1] = rng.integers(0, 9, shape[:-1])
@@ -255,6 +263,15 @@ ROWS = {
     "poisson": Row(families.Poisson, density_poisson, "count", kurtosis=6.0),
     "power_spherical": Row(
         families.PowerSpherical, density_power_spherical, "direction", entries_independent=False
+    ),
+    # A temperature at which the samples have the moments of one-hot vectors.
+    "relaxed_one_hot": Row(
+        families.RelaxedOneHotCategorical,
+        density_one_hot,
+        "one_hot",
+        {"temperature": 0.01},
+        entries_independent=False,
+        kurtosis=20.0,
     ),
     "student_t": Row(families.StudentT, density_student_t(4.0), kurtosis=math.inf),
     "student_t_10": Row(
@@ -771,7 +788,7 @@ def test_point_estimate(row, event_shape):
     point = family.point_estimate(params)
     assert point.shape == (5, *event_shape)
     assert point.dtype == "float64"
-    if row.kind in ("real", "unit", "code", "pixel", "direction") and row.density:
+    if row.kind in ("real", "unit", "code", "pixel", "direction", "one_hot") and row.density:
         point = np.round(point) if row.kind == "pixel" else point
         assert np.isfinite(family.log_likelihood(point, params)).all()
 

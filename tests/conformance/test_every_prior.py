@@ -132,6 +132,10 @@ def spherical_density(z, event_shape):
     return np.full(len(z), -log_area * np.prod(event_shape[:-1]))
 
 
+def uniform_categorical_density(z, event_shape):
+    return np.full(len(z), -np.log(event_shape[-1]) * np.prod(event_shape[:-1]))
+
+
 def flow_density(z, event_shape, *weights):
     """Four couplings undone one after the other; layer by digit of the index in base two."""
     size = int(np.prod(event_shape))
@@ -216,6 +220,12 @@ ROWS = {
     ),
     "spherical_uniform": Row(
         priors.SphericalUniform, priors.SphericalUniform, spherical_density, smallest=2
+    ),
+    "uniform_categorical": Row(
+        priors.UniformCategorical,
+        priors.UniformCategorical,
+        uniform_categorical_density,
+        smallest=2,
     ),
     "flow": Row(priors.FlowPrior, make_flow, flow_density, num_weights=16),
 }

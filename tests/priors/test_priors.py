@@ -72,6 +72,8 @@ COVARIANCE = "MixturePrior expects covariance to be one of 'diagonal', 'full'"
         (lambda: priors.VampPrior("4", 3), TypeError, "VampPrior expects an event_shape"),
         (lambda: priors.VampPrior(4, 0), ValueError, "expects num_components to be"),
         (lambda: priors.SphericalUniform(1), ValueError, "a last axis of at least 2"),
+        (lambda: priors.UniformCategorical((3, 1)), ValueError, "a last axis of at least 2"),
+        (lambda: priors.UniformCategorical("4"), TypeError, "UniformCategorical expects an event_"),
         (lambda: priors.SphericalUniform(()), ValueError, "SphericalUniform expects an event_"),
         (
             lambda: priors.ConditionalPrior(len, families.Normal(2)),

@@ -37,6 +37,10 @@ PRIORS = {
     "conditional": (conditional, None),
     "conditional_built_by_data": (conditional_built_by_data, None),
     "spherical_uniform": (lambda: priors.SphericalUniform(LATENT), families.PowerSpherical),
+    "uniform_categorical": (
+        lambda: priors.UniformCategorical(LATENT),
+        families.RelaxedOneHotCategorical,
+    ),
     "flow": (lambda: priors.FlowPrior(LATENT, num_layers=4, hidden_units=(8,)), None),
 }
 every_prior = pytest.mark.parametrize(
@@ -100,7 +104,9 @@ def test_it_trains_and_comes_back(make, posterior, jit_compile, tmp_path):
     np.testing.assert_array_equal(*estimates)
 
 
-@pytest.mark.parametrize("name", ["mixture_full", "vamp", "conditional", "flow"])
+@pytest.mark.parametrize(
+    "name", ["mixture_full", "vamp", "conditional", "flow", "uniform_categorical"]
+)
 def test_mixed_precision(name):
     make, posterior = PRIORS[name]
     model, data = build(make, posterior, policy="mixed_float16")
@@ -111,7 +117,8 @@ def test_mixed_precision(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["mixture_full", "vamp", "conditional", "spherical_uniform", "flow"]
+    "name",
+    ["mixture_full", "vamp", "conditional", "spherical_uniform", "flow", "uniform_categorical"],
 )
 def test_export(name, tmp_path):
     model, data = build(*PRIORS[name])
