@@ -20,6 +20,7 @@ WRITES = {
     ],
     "drop_in_layers.py": ["drop_in_layers.png", "model.keras"],
     "autoencoder_or_vae.py": ["autoencoder_or_vae.png"],
+    "priors.py": ["priors.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -31,6 +32,7 @@ PRINTS = {
     ],
     "drop_in_layers.py": ["test loss = -ELBO", "loaded = saved       largest difference 0.0e+00"],
     "autoencoder_or_vae.py": ["written to"],
+    "priors.py": ["FlowPrior: test log-likelihood", "written to"],
 }
 
 
