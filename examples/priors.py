@@ -43,7 +43,7 @@ def train(x, epochs, prior=None, posterior=None, objective="elbo"):
         prior.pseudo_inputs.assign(x[: prior.num_components])
     likelihood = families.Normal(64, scale=0.25)
     model = VAEModel(encoder, decoder, posterior, likelihood, prior, seed=1)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), objective=objective)
+    model.compile(optimizer=keras.optimizers.Adam(2e-3), objective=objective)
     model.fit(x, epochs=epochs, batch_size=64, verbose=0)
     return model
 
@@ -70,7 +70,7 @@ def log_likelihood(model, x):
     # A point has no density to sample from: there the prior proposes, which two latents allow.
     point = isinstance(model.posterior, families.Deterministic)
     method, samples = ("prior", 20_000) if point else ("importance", 1000)
-    estimate = evaluation.log_likelihood(model, x, samples, method, seed=1)
+    estimate = evaluation.log_likelihood(model, x, samples, method, batch_size=150, seed=1)
     return np.mean(estimate.log_prob), np.median(estimate.effective_sample_size)
 
 
@@ -86,7 +86,7 @@ def draw(axis, model, codes, digits):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("priors"))
     options = parser.parse_args(arguments)
     x, digits = load_digits(return_X_y=True)

@@ -9,7 +9,7 @@ from keras_vae._random import Seeded
 from keras_vae._registry import deserialized, serializable, serialized
 from keras_vae.divergences import kl_divergence
 from keras_vae.divergences._kl_divergence import METHODS
-from keras_vae.layers._parameters import check_family, family_for, shapes_of
+from keras_vae.layers._parameters import check_family, family_for, serialized_family, shapes_of
 from keras_vae.priors import Prior, StandardNormal
 
 
@@ -132,7 +132,7 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "family": serialized(self.family),
+            "family": serialized_family(self.family),
             "prior": serialized(self.prior),
             "weight": self.weight,
             "free_nats": self.free_nats,

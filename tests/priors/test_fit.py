@@ -141,14 +141,14 @@ def test_any_prior_with_weights_is_fitted_and_its_training_is_seeded(clusters, m
 
 
 def test_the_maximum_likelihood_of_a_normal_distribution_is_found(clusters):
+    clusters = clusters / 4.0
     prior = priors.TrainablePrior(families.MultivariateNormalTriL(LATENT))
     model = identity_model(families.Deterministic(LATENT))
-    priors.fit(model, clusters, prior=prior, epochs=800, batch_size=600, seed=1)
+    priors.fit(model, clusters, prior=prior, epochs=600, batch_size=600, seed=1)
     reference = priors.fit(model, clusters, 1)
-    z = clusters[::10]
-    # At the optimum the likelihood is flat: a rate that has fallen to zero leaves little.
-    difference = prior.distribution().log_prob(z) - reference.distribution().log_prob(z)
-    np.testing.assert_allclose(difference, 0.0, atol=0.01)
+    values = [p.distribution().log_prob(clusters).numpy() for p in (prior, reference)]
+    # No other normal distribution is more likely than that of the moments.
+    assert -1e-3 < np.mean(values[0] - values[1]) < 1e-5
 
 
 @pytest.mark.parametrize(
