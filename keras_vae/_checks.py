@@ -39,6 +39,16 @@ def count(value, name, owner, minimum=1):
     return int(value)
 
 
+def counts(values, name, owner):
+    """Returns `values` as a tuple of integers of at least 1, or raises with the argument's name."""
+    if not isinstance(values, (list, tuple)):
+        raise TypeError(
+            f"{owner} expects {name} to be a tuple of integers. "
+            f"Received: {name}={values!r}. For example {name}=(64, 64)."
+        )
+    return tuple(count(value, name, owner) for value in values)
+
+
 def choice(value, name, owner, choices):
     """Returns `value` if it is one of `choices`, or raises with the argument's name."""
     if not isinstance(value, str) or value not in choices:

@@ -46,8 +46,9 @@ def importance_estimate(model, x, condition, num_samples, seed, proposal="poster
     def log_weight(step):
         noise = fold_in(seed, step)
         if posterior is not None:
-            z = posterior.sample(chunk, seed=noise)
-            log_ratio = prior.log_prob(z) - posterior.log_prob(z)
+            # Together: the density of its own samples is cheaper for a flow than that of others.
+            z, log_posterior = posterior.experimental_sample_and_log_prob(chunk, seed=noise)
+            log_ratio = prior.log_prob(z) - log_posterior
         else:
             shape = [chunk] if prior.batch_shape.rank else [chunk, batch_size]
             z, log_ratio = prior.sample(shape, seed=noise), 0.0

@@ -8,6 +8,7 @@ from keras_vae.families._continuous_bernoulli import ContinuousBernoulli
 from keras_vae.families._deterministic import Deterministic
 from keras_vae.families._discretized_logistic import DiscretizedLogistic
 from keras_vae.families._family import ElementwiseFamily, Family
+from keras_vae.families._inverse_autoregressive_flow import InverseAutoregressiveFlow
 from keras_vae.families._laplace import Laplace
 from keras_vae.families._multivariate_normal_diag import MultivariateNormalDiag
 from keras_vae.families._multivariate_normal_tril import MultivariateNormalTriL
@@ -29,6 +30,7 @@ __all__ = [
     "DiscretizedLogistic",
     "ElementwiseFamily",
     "Family",
+    "InverseAutoregressiveFlow",
     "Laplace",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
@@ -50,6 +52,7 @@ _ALL = (
     ContinuousBernoulli,
     Deterministic,
     DiscretizedLogistic,
+    InverseAutoregressiveFlow,
     Laplace,
     MultivariateNormalDiag,
     MultivariateNormalTriL,

@@ -2,6 +2,7 @@
 
 import abc
 
+import keras
 import tensorflow as tf
 
 from keras_vae._configurable import Configurable
@@ -14,8 +15,9 @@ class Family(Configurable, abc.ABC):
     """Turns the output of a network into a distribution.
 
     A family is the step between a network and a distribution: the same class serves as posterior
-    q(z|x) after an encoder and as likelihood p(x|z) after a decoder. It holds no weights.
-    Subclasses give `parameter_names` and the hooks `_distribution` and `_log_likelihood`.
+    q(z|x) after an encoder and as likelihood p(x|z) after a decoder. One that holds weights is a
+    Keras layer as well. Subclasses give `parameter_names` and the hooks `_distribution` and
+    `_log_likelihood`.
 
     Args:
         event_shape: Integer or tuple. Shape of one data point or one latent.
@@ -81,6 +83,40 @@ class Family(Configurable, abc.ABC):
         shape = [] if num_samples is None else [num_samples]
         return self._sample(shape, as_seed(seed), *self._split(params))
 
+    def draw(self, params, num_samples=None, seed=None):
+        """Returns the distribution together with samples of it.
+
+        For `log_prob` of samples: where the density of a point is dear, as that of a flow, it
+        comes for these samples from the noise that they were made of. The distribution knows
+        them as this very tensor; any other tensor is a point like every point.
+
+        Args:
+            params, num_samples, seed: As in `sample`.
+
+        Returns:
+            The distribution, as from `__call__`, and the samples, as from `sample`.
+        """
+        shape = [] if num_samples is None else [num_samples]
+        return self._draw(shape, as_seed(seed), *self._split(params))
+
+    def frozen(self, params, drawn=None):
+        """Returns the distribution whose parameters and weights pass no gradient.
+
+        For gradients that reach a network through samples alone.
+
+        Args:
+            params: As in `__call__`.
+            drawn: What `draw` returned, or None. Its second part may be another tensor of the
+                same samples, with a gradient of its own. Defaults to None.
+        """
+        values = [(weight, tf.stop_gradient(weight)) for weight in getattr(self, "weights", ())]
+        params = tf.nest.map_structure(tf.stop_gradient, params)
+        with keras.StatelessScope(state_mapping=values):
+            distribution = self(params)
+        if drawn is not None:
+            self._know(distribution, *drawn)
+        return distribution
+
     def point_estimate(self, params):
         """Returns the one event that stands for the distribution: a reconstruction, a code.
 
@@ -124,6 +160,13 @@ class Family(Configurable, abc.ABC):
     def _sample(self, shape, seed, *parameters):
         """Returns samples, `shape` before the shape of the parameters."""
         return self._distribution(*parameters).sample(shape, seed=seed)
+
+    def _draw(self, shape, seed, *parameters):
+        """Returns the distribution and samples whose density it may know."""
+        return self._distribution(*parameters), self._sample(shape, seed, *parameters)
+
+    def _know(self, frozen, q, z):
+        """Tells the distribution `frozen` what `q` knows of its samples `z`."""
 
     def _point_estimate(self, *parameters):
         return self._distribution(*parameters).mean()

@@ -9,7 +9,7 @@ from keras_vae._registry import deserialized, serializable, serialized
 from keras_vae.divergences import kl_divergence
 from keras_vae.divergences._kl_divergence import METHODS
 from keras_vae.layers._metric_name import metric_name
-from keras_vae.layers._parameters import check_family, family_for, shapes_of
+from keras_vae.layers._parameters import check_family, family_for, serialized_family, shapes_of
 from keras_vae.priors import Prior, StandardNormal
 
 
@@ -98,10 +98,10 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
         prior = self._given_prior(family, prior_params)
         # Keras casts nothing here: parameters in float64 may meet a prior in float32.
         params = inputs if prior is None else _cast(inputs, prior.dtype)
-        q = family(params)
+        q, z = self._draw(family, params)
         if prior is None:
             prior = StandardNormal(family.event_shape, dtype=q.dtype.name).distribution()
-        kl = kl_divergence(q, prior, self._samples(family, params), self.method)
+        kl = kl_divergence(q, prior, z, self.method)
         # Without free nats there is no bound: an estimate from one sample may be negative, and a
         # bound at 0 would bias its mean.
         costs = tf.maximum(kl, self.free_nats) if self.free_nats else kl
@@ -120,11 +120,11 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
             )
         return family(prior_params)
 
-    def _samples(self, family, params):
+    def _draw(self, family, params):
         if self.method == "exact":
-            return None
+            return family(params), None
         # Drawn for every family, used for those without a closed form: the graph drops the rest.
-        return family.sample(params, seed=self._next_seed())
+        return family.draw(params, seed=self._next_seed())
 
     def compute_output_shape(self, inputs_shape, prior_params_shape=None):
         del prior_params_shape
@@ -133,7 +133,7 @@ class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "family": serialized(self.family),
+            "family": serialized_family(self.family),
             "prior": serialized(self.prior),
             "weight": self.weight,
             "free_nats": self.free_nats,

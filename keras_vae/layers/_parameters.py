@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_vae._registry import serialized
 from keras_vae.families import Family, MultivariateNormalDiag
 
 
@@ -33,6 +34,17 @@ def family_for(family, params_shape, owner):
             "Give two tensors of one shape, or a family and its parameters."
         )
     return MultivariateNormalDiag(params_shape[0][1:])
+
+
+def serialized_family(family):
+    """Returns the configuration of a family, which layers of one model may share."""
+    config = serialized(family)
+    if getattr(family, "weights", ()):
+        # Keras' mark of one object in several places of a file. It sets the mark itself when it
+        # meets the object again, but on a dictionary of which the file has a copy by then: two
+        # layers would come back with weights of their own.
+        config["shared_object_id"] = id(family)
+    return config
 
 
 def shapes_of(params):

@@ -2,8 +2,8 @@ import keras
 import tensorflow as tf
 
 from keras_vae._random import Seeded
-from keras_vae._registry import deserialized, serializable, serialized
-from keras_vae.layers._parameters import check_family, family_for, shapes_of
+from keras_vae._registry import deserialized, serializable
+from keras_vae.layers._parameters import check_family, family_for, serialized_family, shapes_of
 
 
 @serializable
@@ -59,7 +59,7 @@ class Sampling(Seeded, keras.layers.Layer):
         return (batch, *family.event_shape)
 
     def get_config(self):
-        return {**super().get_config(), "family": serialized(self.family), "seed": self.seed}
+        return {**super().get_config(), "family": serialized_family(self.family), "seed": self.seed}
 
     @classmethod
     def from_config(cls, config):

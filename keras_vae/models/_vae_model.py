@@ -188,12 +188,12 @@ class VAEModel(Seeded, VariationalTraining):
         x, condition = split_inputs(inputs)
         encoded = self._encoder_params(x, condition, training)
         seed = self._next_seed()
-        z = self.posterior.sample(encoded, self.objective.num_samples, seed)
+        posterior, z = self.posterior.draw(encoded, self.objective.num_samples, seed)
         path = LatentPath(z)
         params = self._decoder_params(path.z, condition, training)
         terms = Terms(
-            posterior=self.posterior(encoded),
-            frozen_posterior=self.posterior(tf.nest.map_structure(tf.stop_gradient, encoded)),
+            posterior=posterior,
+            frozen_posterior=self.posterior.frozen(encoded, drawn=(posterior, path.z)),
             prior=self._prior_distribution(condition),
             z=z,
             path=path,

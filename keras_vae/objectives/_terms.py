@@ -13,14 +13,15 @@ class Terms:
     """Everything that one forward pass offers an objective. S samples, B examples, nats.
 
     Attributes:
-        posterior: `tfd.Distribution` q(z|x), batch shape `(B,)`.
+        posterior: `tfd.Distribution` q(z|x), batch shape `(B,)`. That of a flow knows the density
+            of the tensor `z`; that of any other tensor costs it as many passes as latents.
         prior: `tfd.Distribution` p(z), batch shape `()` or `(B,)`.
         z: Samples of the posterior, `(S, B, *latent)`.
         log_likelihood: log p(x|z), `(S, B)`.
         kl_weight: Scalar that `KLAnnealing` moves.
         step: Scalar integer, the optimizer's iterations.
-        frozen_posterior: The posterior again, whose parameters pass no gradient. Only for
-            objectives that weigh the encoder's gradient, as `path` is.
+        frozen_posterior: The posterior again, whose parameters and weights pass no gradient. Only
+            for objectives that weigh the encoder's gradient, as `path` is.
         path: `LatentPath`, the way of the decoder's gradient back to the encoder.
         decode: Function from latents, `(B, *latent)`, to the reconstructions that they stand for,
             `(B, *event_shape)`: the mean of p(x|z). Another pass of the decoder.

@@ -2,7 +2,7 @@ import math
 
 import keras
 
-from keras_vae._checks import count
+from keras_vae._checks import count, counts
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
 from keras_vae.priors._coupling_flow import CouplingFlow, coupling_masks
@@ -54,12 +54,7 @@ class FlowPrior(Prior):
         owner = type(self).__name__
         self.event_shape = as_shape(event_shape, owner)
         self.num_layers = count(num_layers, "num_layers", owner)
-        if not isinstance(hidden_units, (list, tuple)):
-            raise TypeError(
-                f"{owner} expects hidden_units to be a tuple of integers. "
-                f"Received: hidden_units={hidden_units!r}. For example hidden_units=(64, 64)."
-            )
-        self.hidden_units = tuple(count(n, "hidden_units", owner) for n in hidden_units)
+        self.hidden_units = counts(hidden_units, "hidden_units", owner)
         self.activation = keras.activations.get(activation)
         self._size = math.prod(self.event_shape)
         self.networks = [self._network(f"coupling_{i}") for i in range(self.num_layers)]

@@ -157,7 +157,8 @@ class Row:
 
     `kurtosis` is a bound on that of its entries at the parameters of `parts`; `needs_arguments`
     says that it has no name for `families.get`, `xla_sampler` that XLA compiles its sampler,
-    `build` makes it from an event shape where its constructor does not take one.
+    `build` makes it from an event shape where its constructor does not take one,
+    `random_weights` that its weights start from noise: here they have given values.
     """
 
     family: type
@@ -169,11 +170,18 @@ class Row:
     needs_arguments: bool = False
     xla_sampler: bool = True
     build: Callable | None = None
+    random_weights: bool = False
 
     def make(self, event_shape):
         if self.build:
             return self.build(event_shape)
-        return self.family(event_shape, **self.arguments)
+        family = self.family(event_shape, **self.arguments)
+        if self.random_weights:
+            rng = np.random.default_rng(9)
+            for weight in family.weights:
+                # The same in every precision, and small: its moments are estimates from few points.
+                weight.assign(rng.normal(scale=0.1, size=weight.shape).astype("float32"))
+        return family
 
     def data(self, *shape):
         rng = np.random.default_rng(7)
@@ -242,6 +250,22 @@ ROWS = {
         "pixel",
         {"num_components": 1},
         kurtosis=5.0,
+    ),
+    "inverse_autoregressive_flow": Row(
+        families.InverseAutoregressiveFlow,
+        None,
+        arguments={"num_flows": 3, "hidden_units": (8,), "context_size": 2},
+        entries_independent=False,
+        kurtosis=6.0,
+        random_weights=True,
+    ),
+    "inverse_autoregressive_flow_without_context": Row(
+        families.InverseAutoregressiveFlow,
+        None,
+        arguments={"num_flows": 1, "hidden_units": (), "context_size": 0},
+        entries_independent=False,
+        kurtosis=6.0,
+        random_weights=True,
     ),
     "laplace": Row(families.Laplace, density_laplace, kurtosis=6.0),
     "negative_binomial": Row(

@@ -57,6 +57,18 @@ ROWS = {
         False,
         r"expects inputs of shape \(B, ..., 6\), .* Received: inputs of shape",
     ),
+    "made": Row(
+        layers.MADE,
+        {
+            "num_outputs": 2,
+            "hidden_units": (8,),
+            "activation": keras.activations.relu,
+            "reverse": True,
+            "output_initializer": keras.initializers.RandomNormal(stddev=0.5),
+        },
+        False,
+        r"expects inputs of shape \(..., 6\), .* Received: inputs of shape",
+    ),
 }
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 SHAPE = (2, 6)

@@ -21,6 +21,7 @@ WRITES = {
     "drop_in_layers.py": ["drop_in_layers.png", "model.keras"],
     "autoencoder_or_vae.py": ["autoencoder_or_vae.png"],
     "vector_quantizer.py": ["vector_quantizer.png"],
+    "priors.py": ["priors.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -33,6 +34,7 @@ PRINTS = {
     "drop_in_layers.py": ["test loss = -ELBO", "loaded = saved       largest difference 0.0e+00"],
     "autoencoder_or_vae.py": ["written to"],
     "vector_quantizer.py": ["test perplexity", "one after another", "written to"],
+    "priors.py": ["FlowPrior: test log-likelihood", "written to"],
 }
 
 
