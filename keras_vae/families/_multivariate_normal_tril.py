@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded, sum_event
@@ -7,6 +8,7 @@ from keras_vae._random import standard_normal
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
 from keras_vae.families._family import Family, independent_over_leading_axes
+from keras_vae.families._invertible import invertible, with_bounded_gradient
 
 # Off-diagonal entries of a Cholesky factor share the range of its diagonal.
 _SCALE_LIMIT = math.exp(LOG_VARIANCE_LIMIT / 2)
@@ -55,19 +57,21 @@ class MultivariateNormalTriL(Family):
         return (size, size * (size + 1) // 2)
 
     def _distribution(self, loc, scale_tril):
-        normal = tfd.MultivariateNormalTriL(loc, self._cholesky(scale_tril))
+        loc, scale = self._loc_and_scale(loc, scale_tril)
+        normal = tfd.MultivariateNormalTriL(loc, scale)
         return independent_over_leading_axes(normal, self.event_shape)
 
     def _sample(self, shape, seed, loc, scale_tril):
+        loc, scale = self._loc_and_scale(loc, scale_tril)
         noise = standard_normal(tf.concat([shape, tf.shape(loc)], 0), seed, loc.dtype)
-        return loc + tf.linalg.matvec(self._cholesky(scale_tril), noise)
+        return loc + tf.linalg.matvec(scale, noise)
 
     def _log_likelihood(self, x, missing, loc, scale_tril, *, training):
         del training
-        scale = self._cholesky(scale_tril)
+        loc, scale = self._loc_and_scale(loc, scale_tril)
         log_prob = tf.cond(
             tf.reduce_any(missing),
-            lambda: _log_marginal(x, missing, loc, scale),
+            lambda: _log_marginal(x - loc, missing, scale),
             lambda: tfd.MultivariateNormalTriL(loc, scale).log_prob(x),
         )
         # An infinite residual overflows to NaN on its way to a density of zero; a NaN that comes
@@ -78,23 +82,34 @@ class MultivariateNormalTriL(Family):
         leading = self.event_shape[:-1]
         return sum_event(log_prob, leading) if leading else log_prob
 
-    def _cholesky(self, scale_tril):
-        size = self.event_shape[-1]
-        rows = [row for row in range(size) for _ in range(row + 1)]
-        columns = [column for row in range(size) for column in range(row + 1)]
-        # One matrix product with a constant places the entries; it works on every device and
-        # under XLA, for any number of leading axes.
-        place = tf.scatter_nd(
-            [[i, row, column] for i, (row, column) in enumerate(zip(rows, columns, strict=True))],
-            tf.ones(len(rows), scale_tril.dtype),
-            (len(rows), size, size),
-        )
-        lower = tf.tensordot(bounded(scale_tril, _SCALE_LIMIT), place, axes=1)
+    def _loc_and_scale(self, loc, scale_tril):
+        loc, scale_tril = with_bounded_gradient(loc), with_bounded_gradient(scale_tril)
+        lower = _fill_rows(bounded(scale_tril, _SCALE_LIMIT), self.event_shape[-1])
         log_diagonal = bounded(tf.linalg.diag_part(lower), LOG_VARIANCE_LIMIT / 2)
-        return tf.linalg.set_diag(lower, tf.exp(log_diagonal))
+        return loc, invertible(tf.linalg.set_diag(lower, tf.exp(log_diagonal)))
 
 
-def _log_marginal(x, missing, loc, scale):
+def _fill_rows(entries, size):
+    """Returns lower triangular matrices, filled row by row."""
+    rows, columns = np.tril_indices(size)
+    places = rows * size + columns
+    sources = np.zeros(size * size, "int32")
+    sources[places] = np.arange(len(places))
+
+    # Every entry has one place, so that the gradient is a gather too, not the slow scatter that
+    # TensorFlow would make of it.
+    @tf.custom_gradient
+    def fill(entries):
+        def gradient(upstream):
+            return tf.gather(upstream, places, axis=-1)
+
+        return tf.gather(entries, sources, axis=-1), gradient
+
+    square = tf.concat([tf.shape(entries)[:-1], (size, size)], 0)
+    return tf.linalg.band_part(tf.reshape(fill(entries), square), -1, 0)
+
+
+def _log_marginal(residual, missing, scale):
     """Log-density of the observed entries.
 
     A missing entry is made a standard normal variable, independent of the others and observed at
@@ -102,16 +117,38 @@ def _log_marginal(x, missing, loc, scale):
     factor that is there; the covariance itself has twice its digits, and float32 too few for a
     Cholesky decomposition of it.
     """
-    observed = tf.cast(tf.broadcast_to(~missing, tf.shape(loc)), x.dtype)
-    rows = scale * observed[..., tf.newaxis]
-    factor = tf.concat([tf.linalg.matrix_transpose(rows), tf.linalg.diag(1.0 - observed)], -2)
-    upper = tf.linalg.qr(factor).r
-    residual = ((x - loc) * observed)[..., tf.newaxis]
-    whitened = tf.linalg.triangular_solve(upper, residual, lower=False, adjoint=True)
-    log_determinant = tf.reduce_sum(tf.math.log(tf.abs(tf.linalg.diag_part(upper))), axis=-1)
-    num_observed = tf.reduce_sum(observed, axis=-1)
-    return (
-        -0.5 * tf.reduce_sum(tf.square(whitened), axis=[-2, -1])
-        - log_determinant
-        - 0.5 * math.log(2 * math.pi) * num_observed
-    )
+    observed = tf.broadcast_to(~missing, tf.shape(residual))
+
+    # The gradient of a QR decomposition subtracts numbers that are larger than its result; this
+    # one, of the log-density as a whole, has none of them.
+    @tf.custom_gradient
+    def log_marginal(residual, scale):
+        rows = tf.where(observed[..., tf.newaxis], scale, tf.zeros_like(scale))
+        others = tf.linalg.diag(tf.cast(~observed, scale.dtype))
+        decomposed = tf.linalg.qr(tf.concat([tf.linalg.matrix_transpose(rows), others], -2))
+        signs = tf.sign(tf.linalg.diag_part(decomposed.r))[..., tf.newaxis, :]
+        factor = invertible(tf.linalg.matrix_transpose(decomposed.r) * signs)
+        whitened = tf.where(observed, residual, tf.zeros_like(residual))[..., tf.newaxis]
+        whitened = tf.linalg.triangular_solve(factor, whitened)
+        log_prob = (
+            -0.5 * tf.reduce_sum(tf.square(whitened), axis=[-2, -1])
+            - tf.reduce_sum(tf.math.log(tf.linalg.diag_part(factor)), axis=-1)
+            - 0.5 * math.log(2 * math.pi) * tf.reduce_sum(tf.cast(observed, scale.dtype), axis=-1)
+        )
+
+        def gradient(upstream):
+            # With M the rows, M' = Q R, C = M M' and s = C^-1 residual, the gradients are -s and
+            # (s s' - C^-1) M = s (Q whitened)' - R^-1 Q'.
+            upstream = upstream[..., tf.newaxis, tf.newaxis]
+            orthogonal = (decomposed.q * signs)[..., : scale.shape[-1], :]
+            score = tf.linalg.triangular_solve(factor, upstream * whitened, adjoint=True)
+            inverse = tf.linalg.triangular_solve(
+                factor, upstream * tf.linalg.matrix_transpose(orthogonal), adjoint=True
+            )
+            by_rows = tf.matmul(score, tf.matmul(orthogonal, whitened), transpose_b=True) - inverse
+            by_rows = tf.where(observed[..., tf.newaxis], by_rows, tf.zeros_like(by_rows))
+            return -score[..., 0], by_rows
+
+        return log_prob, gradient
+
+    return log_marginal(residual, scale)

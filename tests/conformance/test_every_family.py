@@ -562,16 +562,17 @@ def extreme_parameters(size, scale):
     return (scale * signs).astype("float32")
 
 
-# The inverse of a full covariance of 3 entries leaves the range of float32: that family is
-# finite at the scale of 1e4 for pairs, and elsewhere it is tested never to be NaN.
 @every_likelihood
-@pytest.mark.parametrize("missing", [False, True])
-def test_extreme_parameters_give_finite_losses_and_gradients(row, missing):
-    family = row.make((2,))
+@pytest.mark.parametrize("event_shape", [(2,), (3,), (2, 5), (20,)], ids=str)
+@pytest.mark.parametrize("missing", ["nothing", "the first", "half"])
+def test_extreme_parameters_give_finite_losses_and_gradients(row, event_shape, missing):
+    family = row.make(event_shape)
     params = extreme_parameters(family.params_size, 1e4)
-    x = row.data(len(params), 2)
-    if missing:
-        x[:, 0] = np.nan
+    x = row.data(len(params), *event_shape)
+    if missing == "the first":
+        x[..., 0] = np.nan
+    elif missing == "half":
+        x[np.random.default_rng(4).random(x.shape) < 0.5] = np.nan
     value, gradient = value_and_gradient(family, x, params)
     assert np.isfinite(value).all()
     assert np.isfinite(gradient).all()

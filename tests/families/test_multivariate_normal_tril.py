@@ -2,12 +2,14 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_vae import families, priors
 from keras_vae.divergences import kl_divergence
+from keras_vae.families._invertible import INVERSE_LIMIT, invertible
 
 
 def cholesky(scale_tril, size):
@@ -93,6 +95,32 @@ def test_missing_entries_are_marginalised(leading):
     np.testing.assert_allclose(family.log_likelihood(x, single), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_gradient_where_entries_are_missing():
+    """Every pattern, against automatic differentiation of the marginal's covariance."""
+    rng = np.random.default_rng(1)
+    size, patterns = 3, np.array(list(np.ndindex(2, 2, 2)), bool)
+    family = families.MultivariateNormalTriL(size)
+    x = np.where(patterns, rng.normal(size=(8, size)), np.nan)
+    params = tf.constant(rng.normal(size=(8, family.params_size)))
+    weights = tf.constant(rng.normal(size=8))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(params)
+        value = tf.reduce_sum(weights * family.log_likelihood(x, params))
+        expected = tf.constant(0.0, tf.float64)
+        distribution = family(params)
+        for i, observed in enumerate(patterns):
+            places = np.flatnonzero(observed)
+            rows = tf.gather(distribution.scale_tril[i], places)
+            covariance = tf.matmul(rows, rows, transpose_b=True)
+            residual = tf.gather(x[i] - distribution.loc[i], places)[:, tf.newaxis]
+            square = tf.reduce_sum(residual * tf.linalg.solve(covariance, residual))
+            log_determinant = tf.linalg.logdet(2 * np.pi * covariance)
+            expected -= 0.5 * weights[i] * (square + log_determinant)
+    np.testing.assert_allclose(value, expected, rtol=1e-10)
+    ours, theirs = tape.gradient(value, params), tape.gradient(expected, params)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
+
+
 def test_missing_entries_where_the_covariance_has_more_digits_than_float32():
     """Standard deviations of e^-8 given the others, beside covariances of 1."""
     size = 3
@@ -131,19 +159,103 @@ def test_missing_entries_in_a_compiled_function():
 
 @pytest.mark.parametrize("size", [3, 5, 20])
 @pytest.mark.parametrize("scale", [1e4, -1e4])
-def test_extreme_parameters_have_no_silent_nan(size, scale):
-    """As a posterior all is finite; as a likelihood the residual may leave float32's range."""
+def test_extreme_parameters_have_a_finite_divergence(size, scale):
     family = families.MultivariateNormalTriL(size)
     params = tf.fill((2, family.params_size), scale)
     prior = priors.StandardNormal(size).distribution()
+    for ours, theirs in [(family(params), prior), (prior, family(params))]:
+        assert np.isfinite(kl_divergence(ours, theirs)).all()
     with tf.GradientTape() as tape:
         tape.watch(params)
         divergence = kl_divergence(family(params), prior)
-    assert np.isfinite(divergence).all()
     assert np.isfinite(tape.gradient(divergence, params)).all()
-    value = family.log_likelihood(np.random.default_rng(1).normal(size=(2, size)), params)
-    assert not np.isnan(value).any()
-    assert np.all(value < math.inf)
+
+
+def difficult_scales(size, spread):
+    """Factors of standard deviations e^-spread, beside entries as large as 1."""
+    entries = np.random.default_rng(2).uniform(-1, 1, (8, size * (size + 1) // 2))
+    diagonal = np.cumsum(np.arange(1, size + 1)) - 1
+    entries[:, diagonal] = -spread
+    return entries
+
+
+@pytest.mark.parametrize(("size", "spread"), [(2, 9.0), (3, 8.0), (5, 5.0), (20, 1.5), (20, 1.6)])
+def test_what_float32_can_invert_is_left_alone(size, spread):
+    """Up to the limit almost, and beyond the bound that is looked at first (the last row)."""
+    entries = difficult_scales(size, spread)
+    scale = cholesky(entries, size)
+    assert np.abs(np.linalg.inv(scale)).max() < INVERSE_LIMIT
+    family = families.MultivariateNormalTriL(size)
+    distribution = family([np.zeros((8, size)), entries])
+    np.testing.assert_allclose(distribution.scale_tril, scale, rtol=1e-14)
+    noise = np.random.default_rng(3).normal(size=(8, size, 1))
+    x = (scale @ noise)[..., 0]
+    value = family.log_likelihood(x, [np.zeros((8, size)), entries])
+    log_determinant = -entries[:, np.cumsum(np.arange(1, size + 1)) - 1].sum(-1)
+    expected = -0.5 * (np.square(noise).sum((1, 2)) + size * math.log(2 * math.pi))
+    np.testing.assert_allclose(value, expected + log_determinant, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [3, 5, 20])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_what_float32_cannot_invert_is_held_at_the_limit(size, jit_compile):
+    scale = tf.constant(cholesky(difficult_scales(size, 10.0), size))
+    held = tf.function(invertible, jit_compile=jit_compile)(scale).numpy()
+    largest = np.abs(np.linalg.inv(held)).max((1, 2))
+    np.testing.assert_array_less(largest, INVERSE_LIMIT * (1 + 1e-4))
+    # Where something was shrunk, it was shrunk to the limit and no further.
+    changed = (held != scale.numpy()).any((1, 2))
+    assert changed.any()
+    np.testing.assert_allclose(largest[changed], INVERSE_LIMIT, rtol=1e-4)
+    # Whole rows shrink, and never the diagonal.
+    rows, columns = np.tril_indices(size, -1)
+    shares = np.zeros((len(held), size, size))
+    shares[:, rows, columns] = held[:, rows, columns] / scale.numpy()[:, rows, columns]
+    for row in range(1, size):
+        np.testing.assert_allclose(shares[:, row, :row].T, [shares[:, row, 0]] * row)
+    np.testing.assert_array_less(shares, 1 + 1e-12)
+    np.testing.assert_array_equal(
+        np.diagonal(held, axis1=1, axis2=2), np.diagonal(scale, axis1=1, axis2=2)
+    )
+
+
+def test_one_difficult_scale_leaves_the_others_alone():
+    entries = np.concatenate([difficult_scales(5, 10.0), difficult_scales(5, 0.0)])
+    scale = cholesky(entries, 5)
+    held = invertible(tf.constant(scale)).numpy()
+    np.testing.assert_array_equal(held[8:], scale[8:])
+    assert (held[:8] != scale[:8]).any()
+
+
+def test_extreme_parameters_are_led_back():
+    """Descending the gradient from where the network was thrown ends at an ordinary density."""
+    family = families.MultivariateNormalTriL(5)
+    params = tf.Variable(tf.fill((1, family.params_size), -30.0))
+    optimizer = keras.optimizers.Adam(0.5)
+    x = np.random.default_rng(1).normal(size=(1, 5)).astype("float32")
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_mean(family.log_likelihood(x, params))
+        optimizer.apply_gradients([(tape.gradient(loss, params), params)])
+        return loss
+
+    losses = [step().numpy() for _ in range(300)]
+    assert np.isfinite(losses).all()
+    assert losses[0] > 1e20
+    assert losses[-1] < 30
+
+
+def test_the_gradient_of_an_unlikely_event_can_be_squared():
+    family = families.MultivariateNormalTriL(20)
+    params = tf.fill((1, family.params_size), -1e4)
+    x = np.zeros((1, 20), "float32")
+    x[0, 3] = np.nan
+    for data in (np.zeros((1, 20), "float32"), x):
+        value, gradient = value_and_gradient(family, data, params)
+        assert value < -1e20
+        assert np.isfinite(np.square(gradient).sum())
 
 
 def test_a_nan_of_the_network_is_not_hidden():
