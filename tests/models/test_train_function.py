@@ -42,15 +42,15 @@ def test_blocks_train_on_every_batch_whatever_its_size(fit, batch_size):
     assert int(blocks[0].optimizer.iterations.numpy()) == 2 * -(-12 // batch_size)
 
 
+# Keras says so of any data without a length whose steps do not fill the executions.
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_batches_of_different_sizes_keep_their_order(fit, data):
     sizes = [2, 2, 3, 2, 3]
     parts = np.split(data, np.cumsum(sizes)[:-1])
     batches = tf.data.Dataset.from_generator(
         lambda: iter(parts), output_signature=tf.TensorSpec((None, 4), tf.float32)
     )
-    # One epoch: Keras itself counts the steps of the first wrongly where they do not come out even.
-    blocks = fit(batches, epochs=1, **BLOCKS)
-    assert_same_training(blocks, fit(batches, epochs=1, jit_compile=False))
+    assert_same_training(fit(batches, **BLOCKS), fit(batches, jit_compile=False))
 
 
 def test_an_execution_longer_than_a_block_ends_with_the_data(fit):
@@ -135,8 +135,8 @@ def test_sparse_gradients_are_applied_uncompiled(data):
     )
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     model = VAEModel(encoder, decoder, seed=1)
-    model.compile("adam")
+    model.compile(keras.optimizers.Adam(0.02))
     codes = np.random.default_rng(1).integers(0, 7, size=(12, 3))
-    logs = model.fit(codes, codes.astype("float32"), epochs=3, verbose=0).history
+    logs = model.fit(codes, codes.astype("float32"), epochs=20, verbose=0).history
     assert logs["loss"][-1] < logs["loss"][0]
     assert sum(logs["skipped_steps"]) == 0
