@@ -1,5 +1,7 @@
 """The few places where a replica must know of the others."""
 
+import threading
+
 import tensorflow as tf
 
 
@@ -22,6 +24,25 @@ def sum_over_replicas(*values):
         return values
     replica = tf.distribute.get_replica_context()
     return tuple(replica.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))
+
+
+class LossesOfReplica:
+    """Mixin for Keras layers with an `add_loss` that meet other replicas. Give it before `Layer`.
+
+    Replicas are threads that take turns wherever they meet, and Keras keeps what they all add in
+    one list of the layer: each would take the losses of the others for its own, or miss its own.
+    """
+
+    @property
+    def _losses(self):
+        if not hasattr(self._of_thread, "losses"):
+            self._of_thread.losses = []
+        return self._of_thread.losses
+
+    @_losses.setter
+    def _losses(self, losses):
+        self._of_thread = threading.local()
+        self._of_thread.losses = list(losses)
 
 
 def share_of_mean(total, num_examples):

@@ -2,7 +2,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae._checks import choice, number
-from keras_vae._distribute import share_of_mean
+from keras_vae._distribute import LossesOfReplica, share_of_mean
 from keras_vae._kl_weight import add_kl_weight
 from keras_vae._random import Seeded
 from keras_vae._registry import deserialized, serializable, serialized
@@ -14,7 +14,7 @@ from keras_vae.priors import Prior, StandardNormal
 
 
 @serializable
-class KLDivergenceRegularizer(Seeded, keras.layers.Layer):
+class KLDivergenceRegularizer(LossesOfReplica, Seeded, keras.layers.Layer):
     """Adds the KL divergence of a posterior from its prior to the loss; returns its input.
 
     It turns any Keras model into a variational one: put it on the parameters that go into

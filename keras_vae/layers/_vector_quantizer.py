@@ -2,7 +2,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae._checks import choice, count, number
-from keras_vae._distribute import share_of_mean
+from keras_vae._distribute import LossesOfReplica, share_of_mean
 from keras_vae._numerics import wide
 from keras_vae._random import Seeded
 from keras_vae._registry import serializable
@@ -15,7 +15,7 @@ _CODEBOOKS = ("ema", "loss")
 
 
 @serializable
-class VectorQuantizer(Seeded, keras.layers.Layer):
+class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
     """Replaces each vector by the nearest of a codebook: the latent of a VQ-VAE.
 
     Put it between an encoder and a decoder. The decoder's gradient passes to the encoder as if
@@ -87,9 +87,8 @@ class VectorQuantizer(Seeded, keras.layers.Layer):
                 f"{owner} expects a decay below 1, at which nothing would be learned. "
                 f"Received: decay={decay!r}. For example decay=0.99."
             )
-        if restart_after is not None:
-            restart_after = count(restart_after, "restart_after", owner)
-        self.restart_after = restart_after
+        restarts = restart_after is not None
+        self.restart_after = count(restart_after, "restart_after", owner) if restarts else None
         self._set_seed(seed)
         self._codebook = Codebook(
             num_codes,
@@ -136,9 +135,7 @@ class VectorQuantizer(Seeded, keras.layers.Layer):
         # One without a finite loss has none: a negative index is left out of the sums.
         squares = tf.reduce_sum(tf.square(residuals), axis=-1)
         index = tf.where(tf.math.is_finite(squares), index, -1)
-        counts = tf.math.unsorted_segment_sum(
-            tf.ones_like(index, vectors.dtype), index, self.num_codes
-        )
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(squares), index, self.num_codes)
         self.perplexity_metric.update_state(counts)
         if training and self._codebook.learns_in_call:
             residuals = tf.math.unsorted_segment_sum(residuals, index, self.num_codes)

@@ -200,6 +200,7 @@ class VariationalTraining(keras.Model):
             )
 
         num_examples = tf.cast(tf.size(loss), loss.dtype)
+        # Before the replicas meet: Keras keeps the losses of a layer on all of them in one list.
         penalty = self._penalty(loss.dtype)
         num_replicas = self.distribute_strategy.num_replicas_in_sync
         # What the layers of one replica add may be their share of a mean over all examples.

@@ -17,6 +17,7 @@ def main(path):
     import numpy as np
 
     from keras_vae import VAEModel, families, layers, objectives
+    from keras_vae.losses import NegativeLogLikelihood
 
     keras.utils.set_random_seed(1)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -96,6 +97,18 @@ def main(path):
         results[name] = []
         for replicas in (1, 2):
             results[name].append(run(replicas, x, batch_size, **arguments))
+
+    # Two quantizers: the replicas meet in the second after the first has added its loss.
+    results["quantizers in a plain model"] = []
+    for replicas in (1, 2):
+        with strategy.scope() if replicas == 2 else contextlib.nullcontext():
+            dense = keras.layers.Dense(4, kernel_initializer=keras.initializers.GlorotUniform(1))
+            model = keras.Sequential([keras.Input((4,)), averages(), dense, averages()])
+            model.compile(keras.optimizers.SGD(0.05), NegativeLogLikelihood(families.Normal(4)))
+        logs = model.fit(data, data, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+        weights = [variable.numpy().ravel().tolist() for variable in model.weights]
+        result = {"logs": logs, "weights": weights, "optimizer": []}
+        results["quantizers in a plain model"].append(result)
 
     # A fault in the half of the batch that the second replica has.
     holes = data.copy()

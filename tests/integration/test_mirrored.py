@@ -49,6 +49,7 @@ CASES = [
     "quantizer",
     "quantizer, one example",
     "quantizer with a loss",
+    "quantizers in a plain model",
     "skipped",
 ]
 
@@ -93,8 +94,10 @@ def test_the_noise_of_every_replica_and_step_is_its_own(results):
 def test_restarted_codes_are_vectors_of_all_replicas_and_the_same_on_each(results):
     first, second = results["restart, both"]
     assert first == second
-    # Up to two codes are nearest to the vectors, and move by the averages to them.
-    assert {tuple(code) for code in first} == {(1.0, 2.0), (3.0, 4.0)}
+    # One or two codes are in use and move by the averages; the replicas take turns for the others.
+    assert sum(code == [1.0, 2.0] for code in first[::2]) >= 2
+    assert sum(code == [3.0, 4.0] for code in first[1::2]) >= 2
+    assert sum(code in ([1.0, 2.0], [3.0, 4.0]) for code in first) >= 6
     first, second = results["restart, second"]
     assert first == second
     # A replica without vectors has none to give: its codes wait.
