@@ -10,11 +10,11 @@ from keras_vae.families._family import ElementwiseFamily
 class Categorical(ElementwiseFamily):
     """Independent classes, given by their logits; the data are class codes, not one-hot vectors.
 
-    The likelihood of categorical columns and of segmentations, and the posterior of discrete
-    latents. Codes are the whole numbers 0, ..., num_classes - 1, in the floating type of the
-    parameters; NaN is a missing code. Data that is no code has the log-likelihood minus
-    infinity. The logits of one entry are side by side: a network's output is reshaped to
-    `(..., *event_shape, num_classes)`.
+    The likelihood of categorical columns and of segmentations. (As a posterior it has samples
+    without a gradient: train one with `RelaxedOneHotCategorical`.) Codes are the whole numbers 0,
+    ..., num_classes - 1, in the floating type of the parameters; NaN is a missing code. Data that
+    is no code has the log-likelihood minus infinity. The logits of one entry are side by side: a
+    network's output is reshaped to `(..., *event_shape, num_classes)`.
 
         log p(x) = sum_i logits_i[x_i] - log sum_k exp(logits_i[k])                     [nats]
 

@@ -59,6 +59,20 @@ def test_divergence_from_another_one_and_from_a_learned_prior(event_shape):
     np.testing.assert_allclose(value, kl(softmax(a), softmax(b[:1])), rtol=1e-12)
 
 
+def test_codes_have_the_same_divergence():
+    """`Categorical` holds the same distributions, of codes in place of one-hot vectors."""
+    a, b = (logits_of((2, 4), seed=seed) for seed in (1, 2))
+    codes, vectors = (
+        families.Categorical(2, num_classes=4),
+        families.RelaxedOneHotCategorical((2, 4)),
+    )
+    values = [
+        kl_divergence(f(a.reshape(3, -1)), f(b.reshape(3, -1)), method="exact")
+        for f in (codes, vectors)
+    ]
+    np.testing.assert_allclose(*values, rtol=1e-12)
+
+
 def test_the_probabilities_of_all_events_sum_to_one():
     corners = itertools.product(np.eye(3), repeat=2)
     x = np.array([np.stack(corner) for corner in corners])

@@ -164,8 +164,7 @@ def test_traversals_while_it_trains(data, tmp_path):
         assert len(os.listdir(tmp_path / str(index))) == 3
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_clusters_are_found(jit_compile):
+def test_clusters_are_found():
     rng = np.random.default_rng(1)
     centres = 4.0 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
     labels = rng.integers(4, size=512)
@@ -182,7 +181,7 @@ def test_clusters_are_found(jit_compile):
         priors.UniformCategorical(4),
         seed=1,
     )
-    model.compile(keras.optimizers.Adam(0.01), jit_compile=jit_compile)
+    model.compile(keras.optimizers.Adam(0.01))
     temperature = model.posterior.temperature
     annealing = Annealing(temperature, schedules.linear(1.0, 0.3, duration=1.0), unit="run")
     model.fit(x, batch_size=64, epochs=40, verbose=0, callbacks=[annealing])
