@@ -140,6 +140,9 @@ def _draw_lines(figure, traversal):
     figure.set_size_inches(2.5 + 3.2 * num_panels, 1.2 + 0.9 * num_rows)
     axes = figure.subplots(num_rows, num_panels, squeeze=False, sharex=True, sharey=True)
     colours = colormaps["coolwarm"](np.linspace(0, 1, num_columns))
+    if traversal.quantiles is None:
+        # Classes have no order that a scale of colours could show.
+        colours = colormaps["tab10"](np.arange(num_columns) % 10)
     for (row, index), axis in np.ndenumerate(axes):
         for column, colour in enumerate(colours):
             lines = axis.plot(traversal.means[index, row, column], color=colour, linewidth=1)
