@@ -70,7 +70,7 @@ def log_likelihood(model, x):
     """Returns the mean of log p(x) over the data, in nats."""
     # A point has no density to sample from: there the prior proposes, which two latents allow.
     point = isinstance(model.posterior, families.Deterministic)
-    method, samples = ("prior", 20_000) if point else ("importance", 1000)
+    method, samples = ("prior", 10_000) if point else ("importance", 1000)
     estimate = evaluation.log_likelihood(model, x, samples, method, batch_size=150, seed=1)
     return np.mean(estimate.log_prob)
 
@@ -87,7 +87,7 @@ def draw(axis, model, codes, digits):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("priors"))
     options = parser.parse_args(arguments)
     x, digits = load_digits(return_X_y=True)
