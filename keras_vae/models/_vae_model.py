@@ -200,6 +200,7 @@ class VAEModel(Seeded, VariationalTraining):
             log_likelihood=self.likelihood.log_likelihood(y, params, training),
             kl_weight=tf.convert_to_tensor(self.kl_weight),
             step=tf.convert_to_tensor(self.optimizer.iterations),
+            training=training,
             seed=fold_in(seed, 1),
         )
         wanted = self._compile_metrics is not None

@@ -3,6 +3,7 @@
 from keras_vae._registry import find
 from keras_vae.objectives._dip import DIP
 from keras_vae.objectives._elbo import ELBO
+from keras_vae.objectives._geco import GECO
 from keras_vae.objectives._iwae import IWAE
 from keras_vae.objectives._latent_path import LatentPath
 from keras_vae.objectives._mmd import MMD
@@ -16,6 +17,7 @@ from keras_vae.objectives._total_correlation import TotalCorrelation
 __all__ = [
     "DIP",
     "ELBO",
+    "GECO",
     "IWAE",
     "MMD",
     "LatentPath",

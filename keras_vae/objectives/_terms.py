@@ -21,6 +21,7 @@ class Terms:
         frozen_posterior: The posterior again, whose parameters pass no gradient. Only for
             objectives that weigh the encoder's gradient, as `path` is.
         path: `LatentPath`, the way of the decoder's gradient back to the encoder.
+        training: Whether the model is being fitted, so that an objective may move its own state.
         seed: Tensor of two integers, for noise of the objective's own.
         log: Dictionary for further values to log, `(B,)` each.
     """
@@ -33,6 +34,7 @@ class Terms:
     step: tf.Tensor
     frozen_posterior: object = None
     path: LatentPath | None = None
+    training: bool = False
     seed: tf.Tensor | None = None
     log: dict = dataclasses.field(default_factory=dict)
 
@@ -58,6 +60,11 @@ class Terms:
     def path_log_weight(self):
         """`log_weight` whose gradient reaches the encoder through z alone, along `path`."""
         return self._log_weight(self.frozen_posterior, self.path.z)
+
+    def at_step(self, scalar):
+        """Returns the value of a number or schedule at `step`, in the dtype of the loss."""
+        dtype = self.log_likelihood.dtype
+        return tf.cast(scalar(self.step), dtype) if callable(scalar) else scalar
 
     def _log_weight(self, posterior, z):
         log_ratio = self.prior.log_prob(z) - posterior.log_prob(z)

@@ -15,7 +15,7 @@ class TotalCorrelation(Penalty):
         penalty = KL(q(z) || prod_j q(z_j))                                             [nats]
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
         dataset_size: Integer >= 1, the number of training examples.
         estimator: "weighted" or "stratified". Defaults to "stratified", whose value is without
             the constants that the weighted one has.
