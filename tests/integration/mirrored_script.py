@@ -16,7 +16,7 @@ def main(path):
     import keras
     import numpy as np
 
-    from keras_vae import VAEModel, families
+    from keras_vae import VAEModel, families, objectives
 
     keras.utils.set_random_seed(1)
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -41,6 +41,10 @@ def main(path):
             likelihood = families.Normal(4, scale=scale)
             model = VAEModel(encoder, decoder, posterior, likelihood, seed=1, dtype=policy)
             compile_arguments.setdefault("optimizer", keras.optimizers.Adam(0.05))
+            if "tolerance" in compile_arguments:
+                # Its variables, too.
+                objective = objectives.GECO(compile_arguments.pop("tolerance"), rate=0.1)
+                compile_arguments["objective"] = objective
             model.compile(**compile_arguments)
         return model
 
@@ -56,7 +60,7 @@ def main(path):
             sample_weight=sample_weight,
             validation_data=(x, x),
         )
-        weights = [variable.numpy().ravel().tolist() for variable in model.trainable_variables]
+        weights = [variable.numpy().ravel().tolist() for variable in model.weights]
         state = [
             variable.numpy().ravel().tolist() if variable.dtype != "string" else []
             for variable in model.optimizer.variables
@@ -73,6 +77,7 @@ def main(path):
         "learned scale": (data, 5, {"scale": "learned"}),
         "optimal scale": (data, 5, {"scale": "optimal"}),
         "metrics": (data, 5, {"metrics": ["mse"]}),
+        "constrained": (data, 5, {"tolerance": 4.0}),
     }
     for name, (x, batch_size, arguments) in cases.items():
         results[name] = []

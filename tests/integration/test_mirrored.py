@@ -45,6 +45,7 @@ CASES = [
     "learned scale",
     "optimal scale",
     "metrics",
+    "constrained",
     "skipped",
 ]
 
