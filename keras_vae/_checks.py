@@ -7,17 +7,22 @@ import numpy as np
 from keras_vae._tfp import tfd
 
 
-def number(value, name, owner, minimum=0.0, optional=False):
-    """Returns `value` as a float of at least `minimum`, or raises with the argument's name."""
+def number(value, name, owner, minimum=0.0, maximum=math.inf, optional=False):
+    """Returns `value` as a float within the limits, or raises with the argument's name."""
     if value is None and optional:
         return None
-    what = f"a finite number of at least {minimum:g}" + (" or None" if optional else "")
+    what = "a finite number"
+    if maximum < math.inf:
+        what = f"a number in [{minimum:g}, {maximum:g}]"
+    elif minimum > -math.inf:
+        what += f" of at least {minimum:g}"
+    what += " or None" if optional else ""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(
             f"{owner} expects {name} to be {what}. Received: {name}={value!r}. "
             "Give a Python or NumPy number."
         )
-    if not math.isfinite(value) or value < minimum:
+    if not math.isfinite(value) or not minimum <= value <= maximum:
         raise ValueError(
             f"{owner} expects {name} to be {what}. Received: {name}={value!r}. Change the value."
         )

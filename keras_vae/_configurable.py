@@ -2,6 +2,8 @@
 
 import inspect
 
+from keras_vae._registry import revived
+
 
 class Configurable:
     """An object that `get_config` describes in full."""
@@ -9,7 +11,7 @@ class Configurable:
     @classmethod
     def from_config(cls, config):
         """Returns the object that has these constructor arguments."""
-        return cls(**config)
+        return cls(**{key: revived(value) for key, value in config.items()})
 
     def __repr__(self):
         # Of one that is a Keras layer as well, only what is its own.

@@ -32,6 +32,16 @@ def serialized(part):
     return None if part is None else keras.saving.serialize_keras_object(part)
 
 
+def revived(value):
+    """Returns a value of a saved configuration with its parts made objects again.
+
+    One that is an object already, in a configuration that was never saved, stays as it is.
+    """
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(value)
+    return [revived(part) for part in value] if isinstance(value, list) else value
+
+
 def deserialized(config, *names):
     """Returns a copy of `config` with the parts of these names made objects again."""
     parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in names}

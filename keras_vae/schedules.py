@@ -1,55 +1,20 @@
 """Schedules: pure functions of training progress.
 
 A schedule maps progress (steps, epochs, or the share of a run, as its user counts) to a value.
-Each knows its `duration`, the progress after which the value no longer changes.
+Each knows its `duration`, the progress after which the value no longer changes. `KLAnnealing` moves
+a variable along one; every number of an objective or a penalty may be one in its place.
 """
 
-import dataclasses
 import itertools
 import math
-from collections.abc import Callable
 
 from keras_vae._checks import count, number
+from keras_vae._schedule import Schedule, functions_of, saved_by_name
 
 __all__ = ["Schedule", "constant", "cosine", "cyclical", "join", "linear", "sigmoid"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """A function of progress that ends.
-
-    Args:
-        function: Callable, from progress in [0, duration] to a value.
-        duration: Number >= 0, progress after which the value stays. Defaults to infinity, for
-            one that never settles.
-
-    Raises:
-        TypeError: If `function` is not callable or `duration` no number.
-        ValueError: If `duration` is negative or NaN.
-
-    Example:
-        >>> square = Schedule(lambda progress: progress**2, duration=10)
-        >>> square(5), square(20)
-        (25.0, 100.0)
-    """
-
-    function: Callable[[float], float]
-    duration: float = math.inf
-
-    def __post_init__(self):
-        if not callable(self.function):
-            raise TypeError(
-                "Schedule expects a callable function. "
-                f"Received: function={self.function!r}. For example lambda progress: progress**2."
-            )
-        if self.duration != math.inf:
-            number(self.duration, "duration", "Schedule")
-
-    def __call__(self, progress):
-        """Returns the value at this progress, a float."""
-        return float(self.function(min(max(float(progress), 0.0), self.duration)))
-
-
+@saved_by_name
 def constant(value):
     """Returns a schedule that never changes.
 
@@ -64,6 +29,7 @@ def constant(value):
     return Schedule(lambda progress: value, 0.0)
 
 
+@saved_by_name
 def linear(start=0.0, end=1.0, duration=1.0):
     """Returns a schedule that goes from `start` to `end` in a straight line.
 
@@ -85,6 +51,7 @@ def linear(start=0.0, end=1.0, duration=1.0):
     return _shaped("linear", lambda share: share, start, end, duration)
 
 
+@saved_by_name
 def cosine(start=0.0, end=1.0, duration=1.0):
     """Returns a schedule that goes from `start` to `end` along half a cosine, flat at both ends.
 
@@ -99,11 +66,14 @@ def cosine(start=0.0, end=1.0, duration=1.0):
         >>> [round(cosine(0.0, 1.0, duration=100)(step), 3) for step in (0, 25, 50, 100)]
         [0.0, 0.146, 0.5, 1.0]
     """
-    return _shaped(
-        "cosine", lambda share: 0.5 * (1 - math.cos(math.pi * share)), start, end, duration
-    )
+
+    def shape(share):
+        return 0.5 * (1 - functions_of(share).cos(math.pi * share))
+
+    return _shaped("cosine", shape, start, end, duration)
 
 
+@saved_by_name
 def sigmoid(start=0.0, end=1.0, duration=1.0, steepness=10.0):
     """Returns a schedule that goes from `start` to `end` along a logistic curve.
 
@@ -127,12 +97,14 @@ def sigmoid(start=0.0, end=1.0, duration=1.0, steepness=10.0):
     """
     steepness = number(steepness, "steepness", "sigmoid", minimum=1e-3)
 
-    def curve(share):
-        return math.tanh(0.5 * steepness * (share - 0.5)) / math.tanh(0.25 * steepness)
+    def shape(share):
+        curve = functions_of(share).tanh(0.5 * steepness * (share - 0.5))
+        return 0.5 * (1 + curve / math.tanh(0.25 * steepness))
 
-    return _shaped("sigmoid", lambda share: 0.5 * (1 + curve(share)), start, end, duration)
+    return _shaped("sigmoid", shape, start, end, duration)
 
 
+@saved_by_name
 def cyclical(start=0.0, end=1.0, duration=1.0, num_cycles=4, ratio=0.5):
     """Returns a schedule that rises from `start` to `end` several times.
 
@@ -161,19 +133,19 @@ def cyclical(start=0.0, end=1.0, duration=1.0, num_cycles=4, ratio=0.5):
             f"cyclical expects a ratio in [0, 1]. Received: ratio={ratio!r}. It is the share of "
             "a cycle in which the value rises."
         )
-
     rise = _shaped("cyclical", lambda share: share, start, end, ratio)
     duration = number(duration, "duration", "cyclical")
+    divisor = duration or 1.0
 
     def function(progress):
-        if progress >= duration:
-            return rise(1.0)
         # Multiplied first, so that whole steps give whole cycles without a rounding error.
-        return rise(progress * num_cycles % duration / duration)
+        share = progress * num_cycles % divisor / divisor
+        return rise(functions_of(progress).where(progress >= duration, 1.0, share))
 
     return Schedule(function, duration)
 
 
+@saved_by_name
 def join(schedules, boundaries):
     """Returns schedules one after the other, each with a clock that starts at its boundary.
 
@@ -204,14 +176,18 @@ def join(schedules, boundaries):
             f"Received: {len(schedules)} schedules and boundaries={boundaries!r}. "
             "For example join([first, second], boundaries=[10])."
         )
-    starts = [0.0, *boundaries]
 
     def function(progress):
-        index = sum(progress >= boundary for boundary in boundaries)
-        return schedules[index](progress - starts[index])
+        select = functions_of(progress)
+        value = schedules[0](progress)
+        for schedule, begin in zip(schedules[1:], boundaries, strict=True):
+            later = schedule(select.maximum(progress - begin, 0.0))
+            value = select.where(progress >= begin, later, value)
+        return value
 
     # Callables of another kind do not say when they end.
-    return Schedule(function, starts[-1] + getattr(schedules[-1], "duration", math.inf))
+    last = getattr(schedules[-1], "duration", math.inf)
+    return Schedule(function, sum(boundaries[-1:]) + last)
 
 
 def _shaped(owner, shape, start, end, duration):

@@ -37,6 +37,23 @@ def test_number_with_a_minimum_or_none():
         _checks.number(1.5, "rate", "Part", minimum=2, optional=True)
 
 
+@pytest.mark.parametrize(
+    ("limits", "what"),
+    [
+        ({"maximum": 1.0}, r"a number in \[0, 1\]"),
+        ({"minimum": -1.0, "maximum": 0.5, "optional": True}, r"a number in \[-1, 0.5\] or None"),
+        ({"minimum": -math.inf}, "a finite number"),
+    ],
+)
+def test_number_within_limits(limits, what):
+    assert _checks.number(0.5, "rate", "Part", **limits) == 0.5
+    for value in (1.5, -1.5, math.nan, math.inf):
+        if math.isfinite(value) and "maximum" not in limits:
+            continue
+        with pytest.raises(ValueError, match=rf"rate to be {what}. Received: rate={value}"):
+            _checks.number(value, "rate", "Part", **limits)
+
+
 @pytest.mark.parametrize("value", [1, np.int32(7)])
 def test_count(value):
     result = _checks.count(value, "steps", "Part")

@@ -1,12 +1,14 @@
 """Schedules: a table that every one of them passes, then values known from the papers."""
 
 import dataclasses
+import json
 import math
 import re
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_vae import schedules
 from keras_vae.schedules import constant, cosine, cyclical, join, linear, sigmoid
@@ -74,6 +76,84 @@ def test_is_a_pure_function_to_a_float(row):
     first = [row.schedule(progress) for progress in (3, np.float32(1.5), np.int64(2), 3)]
     assert all(type(value) is float for value in first)
     assert first[0] == first[-1]
+
+
+@each_row
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_tensor_has_the_value_of_a_number(row, jit_compile):
+    traces = []
+
+    @tf.function(jit_compile=jit_compile)
+    def compiled(progress):
+        traces.append(progress)
+        return row.schedule(progress)
+
+    # Of a sum, a cosine and a hyperbolic tangent in float64; `steepness` multiplies their errors.
+    for progress in (-1, 0, 1, 5, 7, 19, 20, 31, 39, 40, 41, 2**40):
+        expected = row.schedule(progress)
+        exact = compiled(tf.constant(progress, tf.float64))
+        np.testing.assert_allclose(exact, expected, rtol=1e-9, atol=1e-12)
+        assert exact.dtype == tf.float64
+        whole = compiled(tf.constant(progress, tf.int64))
+        np.testing.assert_allclose(whole, expected, rtol=1e-6)
+        assert whole.dtype == tf.float32
+        assert row.schedule(tf.constant(progress, tf.int32 if progress < 99 else tf.int64)) == whole
+    assert len(traces) == 2
+
+
+def test_whole_steps_stay_whole():
+    """Float32 would round 2^24 + 1 down."""
+    schedule = schedules.Schedule(lambda progress: progress - 2**24)
+    assert schedule(tf.constant(2**24 + 1)) == 1.0
+
+
+@keras.saving.register_keras_serializable("test_schedules")
+def cubed(progress):
+    return progress**3
+
+
+@each_row
+def test_a_saved_schedule_comes_back(row):
+    if row.name == "Schedule":
+        with pytest.raises(
+            ValueError,
+            match=r"a function that Keras knows. Received: function=<function <lambda> .*Decorate",
+        ):
+            keras.saving.serialize_keras_object(row.schedule)
+        assert "lambda" in repr(row.schedule)
+        return
+    saved = json.loads(json.dumps(keras.saving.serialize_keras_object(row.schedule)))
+    assert saved["registered_name"] == "keras_vae>Schedule"
+    assert saved["config"]["name"] == row.name
+    again = keras.saving.deserialize_keras_object(saved)
+    assert repr(again) == repr(row.schedule)
+    assert again.duration == row.schedule.duration
+    assert [again(p) for p in range(50)] == [row.schedule(p) for p in range(50)]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        schedules.Schedule(cubed, duration=3),
+        schedules.Schedule(cubed),
+        schedules.Schedule(keras.optimizers.schedules.CosineDecay(1.0, 10), duration=10),
+        join([constant(1.0), keras.optimizers.schedules.CosineDecay(1.0, 10)], [np.float32(5)]),
+    ],
+    ids=["registered", "endless", "of Keras", "joined with one of Keras"],
+)
+def test_a_saved_function_comes_back(schedule):
+    saved = json.loads(json.dumps(keras.saving.serialize_keras_object(schedule)))
+    again = keras.saving.deserialize_keras_object(saved)
+    assert again.duration == schedule.duration
+    assert [again(p) for p in range(9)] == [schedule(p) for p in range(9)]
+
+
+def test_its_name_is_that_of_its_call():
+    assert repr(linear(end=2, duration=10)) == "linear(start=0.0, end=2, duration=10)"
+    assert repr(join([constant(0.0), linear()], [5])) == (
+        "join(schedules=[constant(value=0.0), linear(start=0.0, end=1.0, duration=1.0)], "
+        "boundaries=[5])"
+    )
 
 
 @pytest.mark.parametrize(

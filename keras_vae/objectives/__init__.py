@@ -5,6 +5,7 @@ from keras_vae.objectives._density_ratio import DensityRatio
 from keras_vae.objectives._dip import DIP
 from keras_vae.objectives._elbo import ELBO
 from keras_vae.objectives._forward_kl import ForwardKL
+from keras_vae.objectives._geco import GECO
 from keras_vae.objectives._gradient_penalty import GradientPenalty
 from keras_vae.objectives._iwae import IWAE
 from keras_vae.objectives._jensen_shannon import JensenShannon
@@ -21,6 +22,7 @@ from keras_vae.objectives._total_correlation import TotalCorrelation
 __all__ = [
     "DIP",
     "ELBO",
+    "GECO",
     "IWAE",
     "MMD",
     "DensityRatio",

@@ -4,7 +4,7 @@ import tensorflow as tf
 from keras_vae._checks import choice
 from keras_vae._numerics import wide
 from keras_vae._random import standard_normal
-from keras_vae._registry import deserialized, serializable, serialized
+from keras_vae._registry import serializable, serialized
 from keras_vae.objectives._penalty import Penalty
 
 _AGAINST = ("marginals", "prior")
@@ -32,7 +32,7 @@ class DensityRatio(Penalty, keras.layers.Layer):
     Args:
         discriminator: Keras model with an Input, from latents to one logit of "from the data",
             or to two logits, "from the data" first.
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
         against: "marginals" or "prior". Defaults to "marginals".
         **kwargs: Arguments of `keras.layers.Layer`; `name` is that of the log. Defaults to
             "density_ratio".
@@ -91,7 +91,7 @@ class DensityRatio(Penalty, keras.layers.Layer):
             for variables in (network.trainable_variables, network.non_trainable_variables)
         ]
         logits, _ = network.stateless_call(*weights, terms.z[0], training=False)
-        return self._log_ratio(logits)
+        return self._log_ratio(logits, terms)
 
     def own_loss(self, terms):
         """Returns the cross-entropy of the discriminator, `(B,)`."""
@@ -101,19 +101,20 @@ class DensityRatio(Penalty, keras.layers.Layer):
         # One call for both: with batch normalization each alone would look like the other.
         both = tf.concat([z, tf.stop_gradient(other)], axis=0)
         logits = self.discriminator(both, training=terms.training)
-        log_ratio, log_ratio_other = tf.split(self._log_ratio(logits), 2)
+        log_ratio, log_ratio_other = tf.split(self._log_ratio(logits, terms), 2)
         loss = 0.5 * (tf.nn.softplus(-log_ratio) + tf.nn.softplus(log_ratio_other))
         terms.log[self.logged[0]] = loss
         return loss
 
-    def _log_ratio(self, logits):
+    def _log_ratio(self, logits, terms):
         if logits.shape.rank != 2 or logits.shape[-1] not in (1, 2):
             raise ValueError(
                 "DensityRatio expects a discriminator with one logit or two. "
                 f"Received: an output of shape {tuple(logits.shape)} of the discriminator "
                 f"{self.discriminator.name!r}. End it with keras.layers.Dense(1)."
             )
-        logits = wide(logits)
+        # A discriminator may be of another precision than the model.
+        logits = tf.cast(logits, wide(terms.z).dtype)
         return logits[:, 0] if logits.shape[-1] == 1 else logits[:, 0] - logits[:, 1]
 
     def get_config(self):
@@ -129,10 +130,6 @@ class DensityRatio(Penalty, keras.layers.Layer):
             f"DensityRatio(discriminator={self.discriminator.name!r}, weight={self.weight!r}, "
             f"against={self.against!r}, name={self.name!r})"
         )
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**deserialized(config, "discriminator"))
 
 
 def _permuted(z, seed):

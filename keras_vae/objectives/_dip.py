@@ -1,7 +1,7 @@
 import tensorflow as tf
 
-from keras_vae._checks import number
 from keras_vae._registry import serializable
+from keras_vae._schedule import scalar
 from keras_vae.objectives._penalty import Penalty
 
 
@@ -17,10 +17,10 @@ class DIP(Penalty):
         penalty = sum_{i != j} C_ij^2 + diagonal_ratio * sum_i (C_ii - 1)^2
 
     Args:
-        weight: Number >= 0, lambda_od of the paper.
+        weight: Number >= 0 or schedule, lambda_od of the paper.
         kind: 1 or 2. Defaults to 2.
-        diagonal_ratio: Number >= 0, lambda_d / lambda_od, or None for the paper's 10 for kind 1
-            and 1 for kind 2. Defaults to None.
+        diagonal_ratio: Number >= 0 or schedule, lambda_d / lambda_od, or None for the paper's 10
+            for kind 1 and 1 for kind 2. Defaults to None.
 
     Shapes:
         returns: `()`.
@@ -47,7 +47,7 @@ class DIP(Penalty):
                 f"DIP expects kind to be 1 or 2. Received: kind={kind!r}. Change the value."
             )
         self.kind = kind
-        self.diagonal_ratio = number(diagonal_ratio, "diagonal_ratio", "DIP", optional=True)
+        self.diagonal_ratio = scalar(diagonal_ratio, "diagonal_ratio", "DIP", optional=True)
 
     def _value(self, terms):
         mean = _flat(terms.posterior.mean())
@@ -61,7 +61,7 @@ class DIP(Penalty):
         diagonal = tf.linalg.diag_part(covariance)
         off_diagonal = tf.linalg.set_diag(covariance, tf.zeros_like(diagonal))
         default = 10.0 if self.kind == 1 else 1.0
-        ratio = default if self.diagonal_ratio is None else self.diagonal_ratio
+        ratio = default if self.diagonal_ratio is None else terms.at_step(self.diagonal_ratio)
         return tf.reduce_sum(tf.square(off_diagonal)) + ratio * tf.reduce_sum(
             tf.square(diagonal - 1.0)
         )

@@ -1,7 +1,8 @@
 import tensorflow as tf
 
-from keras_vae._checks import count, number
+from keras_vae._checks import count
 from keras_vae._registry import serializable
+from keras_vae._schedule import scalar
 from keras_vae.objectives._objective import Objective
 
 
@@ -18,9 +19,9 @@ class ELBO(Objective):
         capacity:  |KL - capacity|    in place of KL
 
     Args:
-        beta: Number >= 0, the weight of the divergence. Defaults to 1.0.
-        free_nats: Number >= 0, nats an example that cost nothing. Defaults to 0.0.
-        capacity: Number >= 0 or None, nats an example that the divergence is held at.
+        beta: Number >= 0 or schedule, the weight of the divergence. Defaults to 1.0.
+        free_nats: Number >= 0 or schedule, nats an example that cost nothing. Defaults to 0.0.
+        capacity: Number >= 0, schedule or None, nats an example that the divergence is held at.
             Defaults to None.
         num_samples: Integer >= 1, latent samples an example. Defaults to 1.
 
@@ -42,12 +43,15 @@ class ELBO(Objective):
     Example:
         >>> ELBO(beta=4.0)
         ELBO(beta=4.0, free_nats=0.0, capacity=None, num_samples=1)
+        >>> from keras_vae import schedules
+        >>> ELBO(beta=100.0, capacity=schedules.linear(0.0, 25.0, duration=10_000)).capacity
+        linear(start=0.0, end=25.0, duration=10000)
     """
 
     def __init__(self, beta=1.0, free_nats=0.0, capacity=None, num_samples=1):
-        self.beta = number(beta, "beta", "ELBO")
-        self.free_nats = number(free_nats, "free_nats", "ELBO")
-        self.capacity = number(capacity, "capacity", "ELBO", optional=True)
+        self.beta = scalar(beta, "beta", "ELBO")
+        self.free_nats = scalar(free_nats, "free_nats", "ELBO")
+        self.capacity = scalar(capacity, "capacity", "ELBO", optional=True)
         self.num_samples = count(num_samples, "num_samples", "ELBO")
         if free_nats and capacity is not None:
             raise ValueError(
@@ -58,10 +62,10 @@ class ELBO(Objective):
     def __call__(self, terms):
         kl = terms.kl_divergence
         if self.capacity is not None:
-            kl = tf.abs(kl - self.capacity)
+            kl = tf.abs(kl - terms.at_step(self.capacity))
         elif self.free_nats:
-            kl = tf.maximum(kl, self.free_nats)
-        weight = tf.cast(terms.kl_weight, kl.dtype) * self.beta
+            kl = tf.maximum(kl, terms.at_step(self.free_nats))
+        weight = tf.cast(terms.kl_weight, kl.dtype) * terms.at_step(self.beta)
         # A divergence of infinity times a weight of zero is no part of the loss.
         return terms.reconstruction_loss + tf.math.multiply_no_nan(kl, weight)
 

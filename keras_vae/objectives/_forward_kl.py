@@ -17,7 +17,7 @@ class ForwardKL(Penalty):
         penalty = KL(p(z) || q(z|x)) = E_p[log p(z) - log q(z|x)]                       [nats]
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
         method: "exact", "monte_carlo", or "auto" for exact where possible. Defaults to "auto".
 
     Shapes:

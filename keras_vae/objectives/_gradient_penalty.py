@@ -16,7 +16,7 @@ class GradientPenalty(Penalty):
         penalty = |d x / d z|_F^2 = E_v |v' (d x / d z)|^2,  x = E[x | z]
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
 
     Shapes:
         returns: `(B,)`.

@@ -15,7 +15,7 @@ class JensenShannon(Penalty):
         penalty = 1/2 KL(q(z|x) || m) + 1/2 KL(p(z) || m),  m = (q(z|x) + p(z)) / 2     [nats]
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
 
     Shapes:
         returns: `(B,)`.

@@ -15,7 +15,7 @@ class LatentNorm(Penalty):
         penalty = 1/2 |z|^2,  the mean over the samples z
 
     Args:
-        weight: Number >= 0, beta of the paper.
+        weight: Number >= 0 or schedule, beta of the paper.
 
     Shapes:
         returns: `(B,)`.

@@ -17,7 +17,7 @@ class MMD(Penalty):
         penalty = MMD^2(samples of the posteriors of the batch, samples of the prior)
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
         kernel: "gaussian" or "inverse_multiquadratic". Defaults to "inverse_multiquadratic".
 
     Shapes:

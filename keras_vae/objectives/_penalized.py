@@ -66,7 +66,7 @@ class Penalized(Objective):
         for penalty in self.penalties:
             value = penalty(terms)
             terms.log[penalty.name] = tf.broadcast_to(value, tf.shape(loss))
-            loss += penalty.weight * value
+            loss += terms.at_step(penalty.weight) * value
             own = penalty.own_loss(terms)
             if own is not None:
                 loss += own - tf.stop_gradient(own)

@@ -2,8 +2,8 @@ import abc
 
 import keras
 
-from keras_vae._checks import number
 from keras_vae._configurable import Configurable
+from keras_vae._schedule import scalar
 
 
 class Penalty(Configurable, abc.ABC):
@@ -18,7 +18,7 @@ class Penalty(Configurable, abc.ABC):
     `keras.layers.Layer.__init__(self, **{"name": self.name, **kwargs})`.
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
     """
 
     name = None
@@ -26,7 +26,7 @@ class Penalty(Configurable, abc.ABC):
     logged = ()
 
     def __init__(self, weight=1.0):
-        self.weight = number(weight, "weight", type(self).__name__)
+        self.weight = scalar(weight, "weight", type(self).__name__)
 
     def __call__(self, terms):
         """Returns the penalty without its weight, `(B,)` or `()`, for these `Terms`."""

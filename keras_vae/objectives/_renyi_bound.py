@@ -2,8 +2,9 @@ import math
 
 import tensorflow as tf
 
-from keras_vae._checks import count, number
+from keras_vae._checks import count
 from keras_vae._registry import serializable
+from keras_vae._schedule import scalar
 from keras_vae.objectives._objective import Objective
 
 # Closer to 1 the difference quotient below has no digits left in float32.
@@ -21,7 +22,7 @@ class RenyiBound(Objective):
         loss    = -1 / (1 - alpha) log 1/S sum_s w_s^(1 - alpha)                        [nats]
 
     Args:
-        alpha: Number >= 0.
+        alpha: Number >= 0 or schedule.
         num_samples: Integer >= 1, samples an example.
 
     Shapes:
@@ -41,15 +42,17 @@ class RenyiBound(Objective):
     """
 
     def __init__(self, alpha, num_samples):
-        self.alpha = number(alpha, "alpha", "RenyiBound")
+        self.alpha = scalar(alpha, "alpha", "RenyiBound")
         self.num_samples = count(num_samples, "num_samples", "RenyiBound")
 
     def __call__(self, terms):
-        power = 1.0 - self.alpha
-        if abs(power) < _ELBO_NEIGHBOURHOOD:
-            return -tf.reduce_mean(terms.log_weight, axis=0)
-        log_mean = tf.reduce_logsumexp(power * terms.log_weight, axis=0)
-        return -(log_mean - math.log(self.num_samples)) / power
+        power = 1.0 - terms.at_step(self.alpha)
+        near = abs(power) < _ELBO_NEIGHBOURHOOD
+        # A number that divides in both cases, so that the one not taken has a gradient too.
+        divisor = tf.where(near, tf.ones((), terms.log_weight.dtype), power)
+        log_mean = tf.reduce_logsumexp(divisor * terms.log_weight, axis=0)
+        bound = (log_mean - math.log(self.num_samples)) / divisor
+        return -tf.where(near, tf.reduce_mean(terms.log_weight, axis=0), bound)
 
     def get_config(self):
         return {"alpha": self.alpha, "num_samples": self.num_samples}

@@ -25,7 +25,7 @@ class Terms:
         path: `LatentPath`, the way of the decoder's gradient back to the encoder.
         decode: Function from latents, `(B, *latent)`, to the reconstructions that they stand for,
             `(B, *event_shape)`: the mean of p(x|z). Another pass of the decoder.
-        training: Whether the pass belongs to a training step.
+        training: Whether the model is being fitted, so that an objective may move its own state.
         seed: Tensor of two integers, for noise of the objective's own.
         log: Dictionary for further values to log, `(B,)` each.
     """
@@ -71,6 +71,11 @@ class Terms:
     def path_log_weight(self):
         """`log_weight` whose gradient reaches the encoder through z alone, along `path`."""
         return self._log_weight(self.frozen_posterior, self.path.z)
+
+    def at_step(self, scalar):
+        """Returns the value of a number or schedule at `step`, in the dtype of the loss."""
+        dtype = self.log_likelihood.dtype
+        return tf.cast(scalar(self.step), dtype) if callable(scalar) else scalar
 
     def _log_weight(self, posterior, z):
         log_ratio = self.prior.log_prob(z) - posterior.log_prob(z)

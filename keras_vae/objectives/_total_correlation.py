@@ -17,7 +17,7 @@ class TotalCorrelation(Penalty):
         E_x KL(q(z|x) || p(z)) = I_q(x; z) + penalty + sum_j KL(q(z_j) || p(z_j))
 
     Args:
-        weight: Number >= 0.
+        weight: Number >= 0 or schedule.
         dataset_size: Integer >= 1, the number of training examples.
         estimator: "weighted" or "stratified". Defaults to "stratified", whose value is without
             the constants that the weighted one has.

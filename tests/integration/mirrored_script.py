@@ -44,6 +44,10 @@ def main(path):
             likelihood = families.Normal(4, scale=scale)
             model = VAEModel(encoder, decoder, posterior, likelihood, seed=1, dtype=policy)
             compile_arguments.setdefault("optimizer", keras.optimizers.Adam(0.05))
+            if "tolerance" in compile_arguments:
+                # Its variables, too.
+                objective = objectives.GECO(compile_arguments.pop("tolerance"), rate=0.1)
+                compile_arguments["objective"] = objective
             model.compile(**compile_arguments)
         return model
 
@@ -92,6 +96,7 @@ def main(path):
         "quantizer": (data, 5, plain(averages)),
         "quantizer, one example": (data[:1], 1, plain(averages)),
         "quantizer with a loss": (data, 5, plain(own_loss)),
+        "constrained": (data, 5, {"tolerance": 4.0}),
     }
     for name, (x, batch_size, arguments) in cases.items():
         results[name] = []

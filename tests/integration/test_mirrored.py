@@ -50,6 +50,7 @@ CASES = [
     "quantizer, one example",
     "quantizer with a loss",
     "quantizers in a plain model",
+    "constrained",
     "skipped",
 ]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAEModel, families, layers, objectives, priors
+from keras_vae import VAEModel, families, layers, objectives, priors, schedules
 from keras_vae._random import standard_normal
 
 LOG_2PI = np.log(2 * np.pi)
@@ -73,6 +73,33 @@ def test_the_loss_is_what_numpy_computes_from_the_same_noise(kl_weight, beta, nu
     for name, value in expected.items():
         # About 50 float32 operations on numbers below 10.
         np.testing.assert_allclose(logs[name], value, rtol=1e-5, err_msg=name)
+
+
+def test_a_schedule_moves_with_the_steps(build, data, tmp_path):
+    beta = schedules.linear(1.0, 3.0, duration=4)
+    model = build(posterior=families.MultivariateNormalDiag(2))
+    model.compile(objective=objectives.ELBO(beta=beta), jit_compile=True)
+
+    def betas(model, **arguments):
+        # A step an epoch.
+        logs = model.fit(data, batch_size=12, verbose=0, **arguments).history
+        logs = {name: np.array(values) for name, values in logs.items()}
+        return (logs["loss"] - logs["reconstruction_loss"]) / logs["kl_divergence"]
+
+    np.testing.assert_allclose(betas(model, epochs=2), [1.0, 1.5], rtol=1e-5)
+    logs = model.evaluate(data, verbose=0, return_dict=True)
+    weighted = logs["loss"] - logs["reconstruction_loss"]
+    np.testing.assert_allclose(weighted, 2.0 * logs["kl_divergence"], rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(betas(loaded, epochs=4), [2.0, 2.5, 3.0, 3.0], rtol=1e-5)
+
+
+def test_a_schedule_that_cannot_be_saved_says_so(build, tmp_path):
+    model = build()
+    model.compile(objective=objectives.ELBO(beta=lambda step: 0.1 * step))
+    with pytest.raises(ValueError, match=r"a function that Keras knows. Received: function=<func"):
+        model.save(tmp_path / "model.keras")
 
 
 @pytest.mark.parametrize("likelihood", ["normal", "bernoulli", "continuous_bernoulli"])

@@ -1,7 +1,6 @@
 """`Penalized` and the penalties: values in numpy, training, logs, saving."""
 
 import dataclasses
-import inspect
 import math
 
 import keras
@@ -10,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_vae import VAEModel, families, objectives
+from keras_vae import VAEModel, families
 from keras_vae.divergences import (
     js_divergence,
     kl_decomposition,
@@ -29,9 +28,7 @@ from keras_vae.objectives import (
     JensenShannon,
     LatentNorm,
     LatentPath,
-    Objective,
     Penalized,
-    Penalty,
     Terms,
     TotalCorrelation,
 )
@@ -74,23 +71,6 @@ def made_terms():
     )
 
 
-def test_no_penalty_is_missing():
-    classes = [cls for cls in vars(objectives).values() if inspect.isclass(cls)]
-    names = {c.__name__ for c in classes if issubclass(c, Penalty) and not inspect.isabstract(c)}
-    assert set(PENALTIES) == names
-    assert {c.__name__ for c in classes if issubclass(c, Objective)} >= {"ELBO", "Penalized"}
-
-
-@pytest.mark.parametrize("penalty", PENALTIES.values(), ids=PENALTIES)
-def test_round_trip_and_shape(penalty):
-    serialized = keras.saving.serialize_keras_object(penalty)
-    assert serialized["registered_name"] == f"keras_vae>{type(penalty).__name__}"
-    assert repr(keras.saving.deserialize_keras_object(serialized)) == repr(penalty)
-    value = penalty(made_terms())
-    assert value.shape in [(), (6,)]
-    assert np.isfinite(value).all()
-
-
 @pytest.mark.parametrize(
     ("kind", "ratio", "used"), [(1, None, 10.0), (2, None, 1.0), (2, 3.0, 3.0)]
 )
@@ -126,16 +106,14 @@ def test_total_correlation_logs_all_parts_of_the_divergence():
 
 
 def test_the_logged_parts_add_up_to_the_logged_divergence():
-    """With a Monte Carlo divergence of the same sample, exactly: a point under the ELBO."""
-    objective = Penalized(ELBO(), TotalCorrelation(weight=2.0, dataset_size=48))
+    objective = Penalized(ELBO(), TotalCorrelation(weight=2.0, dataset_size=2048))
     model = model_with(objective)
-    x = RNG.normal(size=(48, 3)).astype("float32")
-    logs = model.fit(x, epochs=2, validation_data=(x,), verbose=0).history
-    names = ("total_correlation", "mutual_information", "dimension_wise_kl")
-    for prefix in ("", "val_"):
-        total = sum(logs[prefix + name][-1] for name in names)
-        # One sample's estimate of the exact divergence that is logged.
-        assert total == pytest.approx(logs[prefix + "kl_divergence"][-1], abs=1.0)
+    x = RNG.normal(size=(2048, 3)).astype("float32")
+    logs = model.evaluate(x, return_dict=True, verbose=0)
+    total = logs["total_correlation"] + logs["mutual_information"] + logs["dimension_wise_kl"]
+    # A sample's estimate of the exact divergence that is logged: log q - log p of two latents
+    # has a standard deviation below |z|^2 / 2 + 1, and |z| is below 3 on average here.
+    assert total == pytest.approx(logs["kl_divergence"], abs=4 * 5.5 / math.sqrt(2048))
 
 
 def test_samples_of_the_prior_are_drawn_once_and_as_many_as_of_the_posterior():
