@@ -3,11 +3,10 @@
     python examples/counts.py                     # needs pip install "keras-vae[examples]"
     python examples/counts.py --data counts.npz   # integers x (cells, genes), types y (cells,)
 
-Single cells of six types, made by the script: how often each gene is read depends on the type, on
-how much is read of the cell at all (its total), and on chance, more of it than a Poisson
-distribution has. One VAE a likelihood, else alike, told the total of each cell. Prints what the
-models make of cells that they have not seen, and draws in `counts/counts.png` the latents, zeros
-that the models predict beside those of the data, and the log-likelihoods.
+Single cells of six types, made by the script: how often a gene is read depends on the type, on
+how much is read of the cell at all (its total), and on more chance than a Poisson distribution
+has. One VAE a likelihood, told the total of each cell. Prints what the models make of cells that
+they have not seen; writes `counts/counts.png`: latents, predicted zeros, log-likelihoods.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from sklearn.decomposition import PCA
 
 from keras_vae import VAEModel, evaluation, families
 
-LATENTS = 10
+LATENTS, COLORS = 10, ("C0", "C1", "C2")
 LIKELIHOODS = {
     "Poisson": families.Poisson,
     "negative binomial": lambda genes: families.NegativeBinomial(genes, library_size=True),
@@ -55,10 +54,8 @@ def build(likelihood, num_genes):
     hidden = layers.Dense(128, activation="relu")(z)
     if isinstance(likelihood, families.Poisson):
         params = ops.log_softmax(layers.Dense(num_genes)(hidden)) + log_total
-    else:
-        # The family takes the softmax itself; its last parameter is the logarithm of the total.
-        params = layers.Dense(likelihood.params_size - 1)(hidden)
-        params = layers.Concatenate()([params, log_total])
+    else:  # The family takes the softmax itself; its last parameter is the log of the total.
+        params = ops.append(layers.Dense(likelihood.params_size - 1)(hidden), log_total, -1)
     return VAEModel(encoder, keras.Model([z, log_total], params), likelihood=likelihood, seed=1)
 
 
@@ -69,26 +66,27 @@ def zeros(model, test):
     return (drawn == 0).mean(axis=(0, 1))
 
 
+def interval(values):
+    return f"{values.mean():.1f} +- {values.std(ddof=1) / np.sqrt(len(values)):.1f}"
+
+
 def draw(path, codes, types, observed, predicted, log_probs):
     figure = Figure(figsize=(12, 4), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
     for i in np.unique(types):
         left.scatter(*codes[types == i].T, s=6, label=f"type {i}")
     left.legend(fontsize=8, markerscale=2)
-    left.set_title("Unseen cells in the latent space\n(negative binomial; two main axes)")
-    left.set(xlabel="first axis", ylabel="second axis")
+    left.set(title="Latents of unseen cells, main axes", xlabel="first axis", ylabel="second axis")
     for name, share in predicted.items():
         middle.scatter(observed, share - observed, s=6, alpha=0.6, label=name)
     middle.axhline(0, color="black", linewidth=1)
     middle.legend(fontsize=8, markerscale=2)
-    middle.set_title("Zeros of each gene:\nthe model's share less that of unseen cells")
-    middle.set(xlabel="share of zeros in unseen cells", ylabel="predicted - observed")
+    middle.set(title="Zeros of each gene", xlabel="observed", ylabel="predicted - observed")
     gains = [log_prob - log_probs["Poisson"] for log_prob in log_probs.values()]
     errors = [2 * gain.std(ddof=1) / np.sqrt(len(gain)) for gain in gains]
-    names = [name.replace(" ", "\n") for name in log_probs]
-    right.bar(names, [gain.mean() for gain in gains], yerr=errors, color=["C0", "C1", "C2"])
-    right.set_title("Log-likelihood of unseen cells,\ngain over Poisson (2 standard errors)")
-    right.set(ylabel="nats a cell")
+    right.bar(list(log_probs), [gain.mean() for gain in gains], yerr=errors, color=COLORS)
+    right.tick_params(axis="x", labelrotation=15)
+    right.set(title="Log-likelihood (2 standard errors)", ylabel="nats a cell over Poisson")
     figure.savefig(path, dpi=80)
 
 
@@ -98,12 +96,10 @@ def main(arguments=None):
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("counts"))
     parser.add_argument("--data", type=pathlib.Path)
     options = parser.parse_args(arguments)
-    data = np.load(options.data, allow_pickle=False) if options.data else None
-    x, types = (data["x"], data["y"]) if data else make_cells()
+    x, types = map(np.load(options.data).get, "xy") if options.data else make_cells()
     order = np.random.default_rng(1).permutation(len(x))
     x, types, num_test = x[order].astype("float32"), types[order], len(x) // 5
     train, test = inputs(x[num_test:]), inputs(x[:num_test])
-
     predicted, log_probs, codes = {}, {}, {}
     for name, likelihood in LIKELIHOODS.items():
         keras.utils.set_random_seed(1)
@@ -112,18 +108,11 @@ def main(arguments=None):
         model.fit(train, epochs=options.epochs, batch_size=64, verbose=0)
         log_probs[name] = evaluation.log_likelihood(model, test, num_samples=100, seed=1).log_prob
         predicted[name], codes[name] = zeros(model, test), model.encode(test).mean().numpy()
-        gain = log_probs[name] - log_probs["Poisson"]
-        (mean, error), (more, spread) = (
-            (value.mean(), value.std(ddof=1) / np.sqrt(num_test)) for value in (log_probs[name], gain)
-        )
-        print(f"{name:18} log-likelihood of unseen cells {mean:.1f} +- {error:.1f} nats a cell, ")
-        print(f"{'':18} {more:+.1f} +- {spread:.1f} against Poisson")
-
+        gain = interval(log_probs[name] - log_probs["Poisson"])
+        print(f"{name}: {interval(log_probs[name])} nats an unseen cell, {gain} more than Poisson")
     options.output.mkdir(parents=True, exist_ok=True)
-    axes = PCA(2).fit_transform(codes["negative binomial"])
-    observed = (test["x"] == 0).mean(axis=0)
-    path = options.output / "counts.png"
-    draw(path, axes, types[:num_test], observed, predicted, log_probs)
+    axes, observed = PCA(2).fit_transform(codes["negative binomial"]), (test["x"] == 0).mean(axis=0)
+    draw(options.output / "counts.png", axes, types[:num_test], observed, predicted, log_probs)
     print(f"written to {options.output}/")
 
 

@@ -2,11 +2,10 @@
 
     python examples/objectives.py                 # needs pip install "keras-vae[examples]"
 
-Each picture shows a disc; three independent factors set where it is and how large. The same
-networks are trained with three objectives. For each one sees how much every latent tells of every
-factor (mutual information), what moving it does to the picture, and how probable the model makes
-new pictures. Here the penalty on the total correlation leaves a latent for each factor, where the
-others mix them; IWAE has the highest likelihood. Writes `objectives/objectives.png`.
+Each picture shows a disc; three factors set where it is and how large. Of three objectives one
+sees how much every latent tells of every factor (mutual information), what moving it does, and how
+probable new pictures are. Each finds a latent for each factor, and one that mixes two; IWAE is the
+most probable, and the penalty costs half a nat. Writes `objectives/objectives.png`.
 """
 
 import argparse

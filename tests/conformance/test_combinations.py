@@ -118,6 +118,7 @@ OBJECTIVES = {
     "elbo": lambda: objectives.ELBO(beta=2.0, free_nats=0.1),
     "capacity": lambda: objectives.ELBO(capacity=1.0, num_samples=2),
     "autoencoder": lambda: objectives.ELBO(beta=0.0),
+    "geco": lambda: objectives.GECO(tolerance=5.0),
     "iwae": lambda: objectives.IWAE(3),
     "iwae_dreg": lambda: objectives.IWAE(4, gradient="dreg", num_groups=2),
     "renyi": lambda: objectives.RenyiBound(alpha=0.5, num_samples=2),
@@ -144,9 +145,9 @@ def may_meet(posterior, prior, likelihood, objective, penalty):
         # The most probable class has no derivative.
         return False
     if posterior == "deterministic":
-        # A point has no density: no divergence, no importance weight.
+        # A point has no density, nor has a mixture of points: no divergence, no weight.
         densities = {"forward_kl", "jensen_shannon", "total_correlation"}
-        return objective == "autoencoder" and penalty not in densities
+        return objective == "autoencoder" and penalty not in densities and prior != "vamp"
     if posterior == "one_hot" and penalty == "forward_kl":
         # The divergence of a uniform distribution from classes that are ruled out has no bound.
         return False

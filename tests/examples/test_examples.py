@@ -22,6 +22,7 @@ WRITES = {
     "autoencoder_or_vae.py": ["autoencoder_or_vae.png"],
     "vector_quantizer.py": ["vector_quantizer.png"],
     "priors.py": ["priors.png"],
+    "counts.py": ["counts.png"],
     "objectives.py": ["objectives.png"],
 }
 PRINTS = {
@@ -36,6 +37,7 @@ PRINTS = {
     "autoencoder_or_vae.py": ["written to"],
     "vector_quantizer.py": ["test perplexity", "one after another", "written to"],
     "priors.py": ["FlowPrior: test log-likelihood", "written to"],
+    "counts.py": ["negative binomial", "more than Poisson", "written to"],
     "objectives.py": ["ELBO: log p(x) = ", "above the ELBO: ", "written to"],
 }
 
