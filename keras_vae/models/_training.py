@@ -78,6 +78,9 @@ class VariationalTraining(keras.Model):
         if config:
             config["objective"] = keras.saving.serialize_keras_object(self.objective)
             config["max_skipped_steps"] = self.max_skipped_steps
+            if self._compiles_parts:
+                # Keras keeps what "auto" came to on this machine.
+                config["jit_compile"] = "auto"
         return config
 
     def compile_from_config(self, config):

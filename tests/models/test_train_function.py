@@ -107,6 +107,18 @@ def test_parts_of_a_step_are_compiled_unless_the_user_says_no(build, data):
     assert not compiles_something(model, data)
 
 
+@pytest.mark.parametrize("jit_compile", ["auto", False, True])
+def test_a_loaded_model_compiles_what_the_saved_one_did(build, data, tmp_path, jit_compile):
+    model = build()
+    model.compile(jit_compile=jit_compile)
+    model.fit(data, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.get_compile_config()["jit_compile"] == jit_compile
+    assert loaded.jit_compile == model.jit_compile
+    assert compiles_something(loaded, data) == compiles_something(model, data)
+
+
 def test_without_a_compiler_for_the_cpu_steps_run_as_they_are(build, data, fit, monkeypatch):
     def no_compiler(*args, **kwargs):
         def fail(*args):
