@@ -114,7 +114,8 @@ def test_the_logged_parts_add_up_to_the_logged_divergence():
     # One sample's estimate of the exact divergence that is logged.
     q, p = model.encode(x), model.prior.distribution()
     z = q.sample(seed=(1, 2))
-    error = np.std(q.log_prob(z) - p.log_prob(z) - kl_divergence(q, p)) / math.sqrt(2048)
+    errors = q.log_prob(z) - p.log_prob(z) - kl_divergence(q, p)
+    error = float(np.std(errors)) / math.sqrt(2048)
     # Small enough to notice that the largest of the parts is missing.
     parts = ("total_correlation", "mutual_information", "dimension_wise_kl")
     assert 4 * error < max(logs[name] for name in parts)
