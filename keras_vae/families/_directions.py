@@ -45,6 +45,9 @@ class Directions(Family):
         missing = tf.reduce_any(missing, axis=-1)
         squares = tf.reduce_sum(tf.square(x), axis=-1)
         inside = missing | (tf.abs(squares - 1.0) < _TOLERANCE)
+        # What is left of a missing vector may be opposite to the mean direction, where the
+        # logarithm of a density of zero has a gradient of NaN.
+        x = tf.where(missing[..., tf.newaxis], tf.stop_gradient(_unit(loc)), x)
         log_prob = self._vectors(loc, log_concentration).log_prob(tf.math.l2_normalize(x, -1))
         log_prob = tf.where(missing, tf.zeros_like(log_prob), log_prob)
         axes = len(self.event_shape) - 1
