@@ -85,8 +85,7 @@ class VariationalTraining(keras.Model):
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
 
     def train_step(self, data):
         """One step of `fit`: the objective's gradients, applied if they are finite."""
@@ -169,6 +168,8 @@ class VariationalTraining(keras.Model):
         """Makes the function that `fit` runs: Keras' own, faster, and ended by faults in a row."""
         if self.train_function is not None and not force:
             return
+        # TensorFlow traces a function twice if its first trace makes variables.
+        self._build_optimizer()
         super().make_train_function(force)
         train = self.train_function
         # A step of a subclass may log what no metric knows.
@@ -222,6 +223,11 @@ class VariationalTraining(keras.Model):
             y,
             y_pred,
         )
+
+    def _build_optimizer(self):
+        if self.built and self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def _set_objective(self, objective):
         """Keeps the objective, and its layers in place of those of the objective before."""

@@ -1,6 +1,7 @@
 """The update of the weights that a non-finite number never reaches."""
 
 import functools
+import math
 
 import keras
 import tensorflow as tf
@@ -8,6 +9,11 @@ import tensorflow as tf
 from keras_vae._distribute import num_replicas, sum_over_replicas
 from keras_vae._numerics import wide
 from keras_vae._random import compiled_by_xla
+
+
+# Of a smaller model, a call to a compiled part takes longer than the part gains (measured: 1.2x
+# the time of a step at 3000 weights, 1.0x at half a million, 0.8x at a few millions).
+_LEAST_WEIGHTS = 2**19
 
 
 def true_on_all_replicas(flags):
@@ -30,10 +36,12 @@ def entries_finite(gradients):
 
 def can_be_compiled(optimizer, gradients):
     """Whether XLA may compile what follows the gradients, where nothing else is compiled."""
+    gradients = [gradient for gradient in gradients if gradient is not None]
     dense = not any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
+    large = sum(math.prod(gradient.shape) for gradient in gradients) >= _LEAST_WEIGHTS
     plain = not isinstance(optimizer, keras.optimizers.LossScaleOptimizer) and num_replicas() == 1
     in_graph = tf.inside_function() and not compiled_by_xla()
-    return dense and plain and in_graph and _xla_works()
+    return dense and large and plain and in_graph and _xla_works()
 
 
 @functools.cache

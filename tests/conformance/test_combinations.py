@@ -223,16 +223,21 @@ def build(posterior, prior, likelihood):
 # Eagerly, since what a pair does wrong it does wrong there too.
 @pytest.mark.parametrize("row", cover(pairs_of), ids="-".join)
 def test_every_pair_trains_and_is_saved(row, tmp_path):
-    train_and_save(row, tmp_path, run_eagerly=True)
+    assert_saved(*train(row, run_eagerly=True), tmp_path / "model.keras")
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("row", cover(values_of), ids="-".join)
-def test_everything_trains_in_a_graph_and_under_xla(row, jit_compile, tmp_path):
-    train_and_save(row, tmp_path, jit_compile=jit_compile)
+def test_everything_trains_in_a_graph(row, tmp_path):
+    assert_saved(*train(row, jit_compile=False), tmp_path / "model.keras")
 
 
-def train_and_save(row, directory, **compile_arguments):
+@pytest.mark.parametrize("row", cover(values_of), ids="-".join)
+def test_everything_trains_under_xla(row):
+    train(row, jit_compile=True)
+
+
+def train(row, **compile_arguments):
+    """Returns a model of these parts after two steps, and its data."""
     posterior, prior, likelihood, objective, penalty = row
     model = build(posterior, prior, likelihood)
     x = LIKELIHOODS[likelihood][0].astype("float32")
@@ -253,9 +258,14 @@ def train_and_save(row, directory, **compile_arguments):
         assert any(
             np.any(new != old) for new, old in zip(network.get_weights(), weights, strict=True)
         )
-    model.save(directory / "model.keras")
-    loaded = keras.saving.load_model(directory / "model.keras")
+    return model, inputs
+
+
+def assert_saved(model, inputs, path):
+    model.save(path)
+    loaded = keras.saving.load_model(path)
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
-    # The same noise as well: the seeds are saved.
-    evaluated = [m.test_on_batch(inputs, return_dict=True) for m in (model, loaded)]
-    assert evaluated[0] == evaluated[1]
+    # The same noise as well: the seeds are saved. How float32 sums are grouped depends on where
+    # their terms lie in memory.
+    saved, new = (m.test_on_batch(inputs, return_dict=True) for m in (model, loaded))
+    assert new == pytest.approx(saved, rel=1e-6, abs=1e-6)

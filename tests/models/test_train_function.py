@@ -11,6 +11,11 @@ from keras_vae.models import _update
 BLOCKS = {"steps_per_execution": 3, "jit_compile": True}
 
 
+@pytest.fixture(autouse=True)
+def small_models_are_compiled_too(monkeypatch):
+    monkeypatch.setattr(_update, "_LEAST_WEIGHTS", 1)
+
+
 @pytest.fixture
 def fit(build, data):
     def fit(x=None, batch_size=3, epochs=2, **compile_arguments):
@@ -104,6 +109,16 @@ def test_parts_of_a_step_are_compiled_unless_the_user_says_no(build, data):
     model.compile()
     assert compiles_something(model, data)
     model.compile(jit_compile=False)
+    assert not compiles_something(model, data)
+
+
+def test_parts_of_a_small_model_are_not_worth_a_compiler(build, data, monkeypatch):
+    model = build()
+    model.compile()
+    weights = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    monkeypatch.setattr(_update, "_LEAST_WEIGHTS", weights)
+    assert compiles_something(model, data)
+    monkeypatch.setattr(_update, "_LEAST_WEIGHTS", weights + 1)
     assert not compiles_something(model, data)
 
 
