@@ -3,5 +3,6 @@
 from keras_vae.callbacks._annealing import Annealing
 from keras_vae.callbacks._kl_annealing import KLAnnealing
 from keras_vae.callbacks._latent_traversal import LatentTraversal
+from keras_vae.callbacks._posterior_collapse import PosteriorCollapse
 
-__all__ = ["Annealing", "KLAnnealing", "LatentTraversal"]
+__all__ = ["Annealing", "KLAnnealing", "LatentTraversal", "PosteriorCollapse"]

@@ -8,16 +8,12 @@ import tensorflow as tf
 
 from keras_vae._inputs import split_inputs
 from keras_vae._tfp import tfd
-from keras_vae.callbacks._classes import (
-    every_class,
-    kl_per_variable,
-    most_probable,
-    num_classes,
-)
+from keras_vae.callbacks._classes import every_class, most_probable
+from keras_vae.evaluation import kl_per_dimension
 from keras_vae.evaluation._batches import batches
+from keras_vae.evaluation._classes import num_classes
+from keras_vae.evaluation._moments import moments, samples_of
 
-_BATCH_SIZE = 256
-_PRIOR_SAMPLES = 4096
 # More of them would make the cells of a picture too small.
 _START_EXAMPLES = 2
 
@@ -52,10 +48,10 @@ def traverse(model, x, dims, quantiles):
         dims: List of latents, an integer for as many of the highest rank, or None for all.
         quantiles: `(C,)`, between 0 and 1.
     """
-    size = num_classes(model.posterior)
+    size = num_classes(model.posterior, "LatentTraversal")
     if x is None:
         prior, condition = model._prior_distribution(None), None
-        start, kl = _moments(prior)[0], None
+        start, kl = moments(prior)[0], None
     else:
         first = next(batches(x, _START_EXAMPLES), None)
         if first is None:
@@ -65,7 +61,8 @@ def traverse(model, x, dims, quantiles):
             )
         inputs, condition = split_inputs(keras.tree.map_structure(tf.convert_to_tensor, first))
         prior = model._prior_distribution(condition)
-        start, kl = _moments(model.encode(inputs, condition))[0], _kl_per_latent(model, x, size)
+        start = moments(model.encode(inputs, condition))[0]
+        kl = kl_per_dimension(model, x)
     if size is None:
         values = _quantiles(prior, quantiles)
         ends = values[[0, -1]]
@@ -109,61 +106,14 @@ def _effect_per_latent(decode, values):
     return np.moveaxis(moved, 1, 0).reshape(size, -1).mean(axis=1)
 
 
-def _kl_per_latent(model, x, size):
-    """Mean over the examples of each latent's own KL divergence, `(d,)`.
-
-    Exact for classes (`size` of them), and for normal posteriors and priors with diagonal
-    covariances; else that of the normal distributions with the same means and standard
-    deviations.
-    """
-    divergences = []
-    for batch in batches(x, _BATCH_SIZE):
-        inputs, condition = split_inputs(batch)
-        loc, scale = _moments(model.encode(inputs, condition))
-        prior_loc, prior_scale = _moments(model._prior_distribution(condition))
-        if size is not None:
-            divergences.append(kl_per_variable(loc, prior_loc, size))
-            continue
-        variance = np.square(scale / prior_scale)
-        distance = np.square((loc - prior_loc) / prior_scale)
-        # A point has no entropy: its divergence counts without that constant.
-        spread = np.where(variance > 0, variance - 1 - np.log(np.maximum(variance, 1e-30)), 0)
-        divergences.append(0.5 * (distance + spread))
-    return np.concatenate(divergences).mean(axis=0)
-
-
 def _quantiles(prior, quantiles):
     """Returns quantiles of each latent on its own, `(C, B, d)`, `(C, 1, d)` without a batch."""
     base = prior.distribution if isinstance(prior, tfd.Independent) else prior
     if isinstance(base, (tfd.Normal, tfd.MultivariateNormalLinearOperator)):
-        loc, scale = _moments(prior)
+        loc, scale = moments(prior)
         steps = tf.math.ndtri(np.asarray(quantiles, "float64")).numpy()
         return loc + scale * steps[:, np.newaxis, np.newaxis]
-    return np.quantile(_samples(prior), quantiles, axis=0)
-
-
-def _moments(distribution):
-    """Returns mean and standard deviation of each latent, `(B, d)`, `(1, d)` without a batch."""
-    try:
-        moments = distribution.mean(), distribution.stddev()
-    except NotImplementedError:
-        samples = _samples(distribution)
-        return samples.mean(axis=0), samples.std(axis=0)
-    return tuple(_flat(moment, distribution) for moment in moments)
-
-
-def _samples(distribution):
-    """Returns samples, `(S, B, d)` or `(S, 1, d)`; the same ones for every picture."""
-    return _flat(distribution.sample(_PRIOR_SAMPLES, seed=tf.constant([20, 14])), distribution)
-
-
-def _flat(value, distribution):
-    """Returns `value` in double precision, with one axis for the batch and one for the event."""
-    batch_size = np.prod(distribution.batch_shape, dtype=int)
-    event_size = np.prod(distribution.event_shape, dtype=int)
-    value = np.asarray(value, "float64")
-    samples = value.shape[: value.ndim - len(distribution.batch_shape + distribution.event_shape)]
-    return value.reshape(*samples, batch_size, event_size)
+    return np.quantile(samples_of(prior), quantiles, axis=0)
 
 
 def _check_range(dims, size):

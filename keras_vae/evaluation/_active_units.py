@@ -2,6 +2,7 @@ import numpy as np
 
 from keras_vae._checks import count, number
 from keras_vae.evaluation._batches import batches
+from keras_vae.evaluation._moments import moments
 
 
 def active_units(model, x, threshold=0.01, batch_size=256):
@@ -39,10 +40,11 @@ def active_units(model, x, threshold=0.01, batch_size=256):
     """
     threshold = number(threshold, "threshold", "active_units")
     batch_size = count(batch_size, "batch_size", "active_units")
-    means = [model.encode(batch).mean().numpy() for batch in batches(x, batch_size)]
+    means = [moments(model.encode(batch))[0] for batch in batches(x, batch_size)]
     if not means:
         raise ValueError(
             "active_units expects at least one example. Received: x of length 0. "
             "Give the data that the latents are judged by."
         )
-    return np.var(np.concatenate(means), axis=0, dtype=np.float64) >= threshold
+    variance = np.var(np.concatenate(means), axis=0)
+    return variance.reshape(model.posterior.event_shape) >= threshold

@@ -105,15 +105,15 @@ class VariationalTraining(keras.Model):
         if not self.optimizer.built:
             # Inside a condition or a compiled part no variable can be made.
             self.optimizer.build(variables)
-        compiled = self._compiled_parts(gradients)
+        compiled = self._compiled_parts(gradients, variables)
         finite = compiled(self._judge)(gradients, losses)
         restore_unless(finite, self._moving_statistics(), statistics)
         apply_gradients(self.optimizer, gradients, variables, finite, compiled)
         return self.compute_metrics(inputs, y, y_pred, sample_weight)
 
-    def _compiled_parts(self, gradients):
+    def _compiled_parts(self, gradients, variables):
         """Returns what the parts of a step that follow the gradients are wrapped in."""
-        if self._compiles_parts and can_be_compiled(self.optimizer, gradients):
+        if self._compiles_parts and can_be_compiled(self.optimizer, gradients, variables):
             return functools.partial(tf.function, jit_compile=True, autograph=False)
         return lambda function: function
 

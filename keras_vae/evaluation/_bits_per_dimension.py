@@ -1,0 +1,47 @@
+import math
+
+import numpy as np
+
+from keras_vae._checks import number
+from keras_vae._numerics import as_shape
+
+
+def bits_per_dimension(log_prob, event_shape, bin_width=1.0):
+    """Returns the bits that a lossless code needs for one entry of the data.
+
+    For densities of data that were rounded to bins, and noise of a bin's width added, give the
+    width of the bins in the units of the data: 1 / 256 for pixels that were divided by 256.
+
+        bits = -(log p(x) + D log(bin_width)) / (D log 2),  D entries
+
+    Args:
+        log_prob: log p(x) in nats, a number or an array.
+        event_shape: Integer or tuple, the shape of one data point.
+        bin_width: Number > 0. Defaults to 1, whole numbers.
+
+    Returns:
+        Array of the shape of `log_prob`, in double precision; a number for a number.
+
+    Raises:
+        TypeError: If a number is of another kind.
+        ValueError: If `bin_width` is not positive or `event_shape` is empty.
+
+    Reference:
+        Theis, van den Oord and Bethge, "A Note on the Evaluation of Generative Models", 2016,
+        section 3.1.
+
+    Example:
+        >>> import math
+        >>> float(bits_per_dimension(-784 * math.log(2.0), (28, 28)))
+        1.0
+    """
+    owner = "bits_per_dimension"
+    bin_width = number(bin_width, "bin_width", owner)
+    if bin_width == 0:
+        raise ValueError(
+            f"{owner} expects a bin_width above 0. Received: bin_width={bin_width}. "
+            "Give the distance between neighbouring values of the data."
+        )
+    size = math.prod(as_shape(event_shape, owner))
+    log_prob = np.asarray(log_prob, "float64")
+    return -(log_prob / size + math.log(bin_width)) / math.log(2.0)
