@@ -20,7 +20,7 @@ _PILOTS = 4
 _JITTER = 0.9
 _PRIOR_SAMPLES = 256
 # The precision of the latents, 1 + SNR * t, should grow by one factor a step for any SNR. For
-# an SNR of 10, 100, 1000 the weights vary 1, 4, 15 times less than with equal steps (1, 1.4, 3
+# an SNR of 10, 100, 1000 the log-weights lose 1, 4, 17 times less than with equal steps (1, 1.4, 3
 # times less than with a sigmoid, which is common).
 _POWER = 4
 
