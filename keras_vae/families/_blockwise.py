@@ -61,6 +61,11 @@ class Blockwise(Family, keras.layers.Layer):
         """Not used: a distribution cannot travel between layers."""
         raise NotImplementedError
 
+    @property
+    def real_valued(self):
+        """Whether those of all families are."""
+        return all(family.real_valued for family in self.families)
+
     def _parameter_sizes(self, size):
         del size
         return tuple(family.params_shape[-1] for family in self.families)

@@ -29,6 +29,8 @@ class Family(Configurable, abc.ABC):
 
     parameter_names = ()
     smallest_size = 1
+    # Whether an event may be any real numbers, with a density: what gradients can move in.
+    real_valued = False
 
     def __init__(self, event_shape):
         self.event_shape = as_shape(event_shape, type(self).__name__)
@@ -282,6 +284,11 @@ class ElementwiseFamily(Family):
 
     support = None
     integers = False
+
+    @property
+    def real_valued(self):
+        """Whether an entry may be any real number."""
+        return self.support is None and not self.integers
 
     @abc.abstractmethod
     def _elements(self, *parameters):

@@ -68,6 +68,7 @@ class InverseAutoregressiveFlow(Family, keras.layers.Layer):
     """
 
     parameter_names = ("loc", "log_variance", "context")
+    real_valued = True
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ class MultivariateNormalTriL(Family):
     """
 
     parameter_names = ("loc", "scale_tril")
+    real_valued = True
 
     def _parameter_sizes(self, size):
         return (size, size * (size + 1) // 2)

@@ -8,6 +8,7 @@ import tempfile
 import tensorflow as tf
 
 from keras_vae.evaluation._importance import importance_estimate
+from keras_vae.families import Deterministic
 
 
 def export(model, path, overwrite=True):
@@ -125,5 +126,7 @@ def _sample(model, num_samples, seed, condition=None):
 
 
 def _log_likelihood(model, x, num_samples, seed, condition=None):
-    estimate = importance_estimate(model, x, condition, num_samples, seed)
+    # A point has no density to sample from: there the prior proposes.
+    proposal = "prior" if isinstance(model.posterior, Deterministic) else "posterior"
+    estimate = importance_estimate(model, x, condition, num_samples, seed, proposal)
     return estimate._asdict()

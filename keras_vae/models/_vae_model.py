@@ -162,8 +162,9 @@ class VAEModel(Seeded, VariationalTraining):
 
         Its signatures are `serving_default` (x -> reconstruction), `encode` (x -> mean, stddev),
         `decode` (z -> mean), `sample` (num_samples, seed -> sample, mean) and `log_likelihood`
-        (x, num_samples, seed -> log_prob, standard_error, effective_sample_size). A model with a
-        condition takes it as a further input of each.
+        (x, num_samples, seed -> log_prob, standard_error, effective_sample_size), by importance
+        sampling; of a plain autoencoder, by samples of the prior. A model with a condition takes
+        it as a further input of each.
 
         Args:
             path: Directory, written anew. It appears only when it is complete.

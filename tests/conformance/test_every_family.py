@@ -748,6 +748,17 @@ def test_data_and_params_of_two_batch_sizes(row):
             family.log_likelihood(row.data(in_data, 3), row.params((3,), in_params))
 
 
+@every_row
+def test_it_says_whether_an_event_may_be_any_real_numbers(row):
+    family = row.make((3,))
+    expected = row.kind == "real" and row.family is not families.Deterministic
+    assert family.real_valued is expected
+    if row.density:
+        x = np.array([[-0.3, 1.7, 40.5]])
+        value = family.log_likelihood(x, row.params((3,), 1)).numpy()
+        assert np.isfinite(value).all() == expected
+
+
 @every_likelihood
 @every_shape
 def test_zero_length_batch(row, event_shape):

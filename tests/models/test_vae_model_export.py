@@ -250,3 +250,14 @@ def test_overwrite(build, tmp_path):
     # Others may read it, as any directory that one makes.
     (tmp_path / "plain").mkdir()
     assert directory.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_the_log_likelihood_of_a_plain_autoencoder_is_that_of_the_prior(build, data, tmp_path):
+    model = build(posterior=families.Deterministic(2))
+    model.export(tmp_path / "served")
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["log_likelihood"]
+    result = served(x=tf.constant(data), num_samples=tf.constant(5000), seed=tf.constant(SEED))
+    expected = evaluation.log_likelihood(model, data, 5000, method="prior", seed=0)
+    error = np.hypot(result["standard_error"], expected.standard_error)
+    assert (np.abs(result["log_prob"] - expected.log_prob) < 4 * error).all()
+    assert (error < 0.5).all()
