@@ -49,7 +49,7 @@ def beta_vae_score(codes, factors, batch_size=64, num_batches=500, seed=0):
         1.0
     """
     owner = "beta_vae_score"
-    codes, labels, _ = checked_examples(codes, factors, owner)
+    codes, labels = checked_examples(codes, factors, owner)
     size = count(num_batches, "num_batches", owner, 2), count(batch_size, "batch_size", owner)
     rng = np.random.default_rng(count(seed, "seed", owner, 0))
     check_scikit_learn(owner, "whose logistic regression tells the factors apart")

@@ -66,21 +66,20 @@ def dci(codes, factors, seed=0):
         >>> dci(factors, factors)
         DCI(disentanglement=1.0, completeness=1.0, informativeness=1.0)
     """
-    examples = checked_examples(codes, factors, "dci")
+    codes, labels = checked_examples(codes, factors, "dci")
     seed = count(seed, "seed", "dci", 0)
     check_scikit_learn("dci", "whose random forests tell how important each latent is")
-    importance, accuracy = _forests(examples, seed)
+    importance, accuracy = _forests(codes, labels, seed)
     by_latent = importance.sum(axis=1)
     disentanglement = by_latent @ _certainty(importance) / max(by_latent.sum(), 1.0)
     completeness = np.mean(_certainty(importance.T))
     return DCI(float(disentanglement), float(completeness), float(np.mean(accuracy)))
 
 
-def _forests(examples, seed):
+def _forests(codes, labels, seed):
     """Returns the importances `(d, k)`, each column of the sum 1 or 0, and the accuracies."""
     from sklearn.ensemble import RandomForestClassifier
 
-    codes, labels, _ = examples
     # The trees compute in float32.
     spread = codes.std(axis=0)
     codes = (codes - codes.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)

@@ -1,26 +1,15 @@
 """Codes and factors as the disentanglement scores take them."""
 
-import typing
-
 import numpy as np
 
 
-class Examples(typing.NamedTuple):
-    """Examples whose factors are known.
-
-    Attributes:
-        codes: `(N, d)`, float64.
-        labels: `(N, k)`, integers: column j numbers the values of factor j from 0.
-        num_values: `(k,)`, how many values each factor takes.
-    """
-
-    codes: np.ndarray
-    labels: np.ndarray
-    num_values: np.ndarray
-
-
 def checked_examples(codes, factors, owner, min_factors=2):
-    """Returns the `Examples` of two arrays, or raises."""
+    """Returns the codes and the labels of two arrays, or raises.
+
+    Returns:
+        Codes `(N, d)`, float64, and labels `(N, k)`, integers that number the values of each
+        factor from 0.
+    """
     codes, factors = np.asarray(codes), np.asarray(factors)
     for name, array, kinds in (("codes", codes, "biuf"), ("factors", factors, "biufU")):
         if array.dtype.kind not in kinds:
@@ -50,8 +39,7 @@ def checked_examples(codes, factors, owner, min_factors=2):
                 "Give a column each."
             )
     columns = [_labels(column, j, owner) for j, column in enumerate(factors.T)]
-    labels = np.stack(columns, axis=1)
-    return Examples(codes.astype(np.float64), labels, labels.max(axis=0) + 1)
+    return codes.astype(np.float64), np.stack(columns, axis=1)
 
 
 def _labels(column, index, owner):

@@ -3,12 +3,12 @@
 import numpy as np
 
 
-def mutual_information_matrix(examples, num_bins):
+def mutual_information_matrix(codes, labels, num_bins):
     """Returns I(z_i; v_j) of the binned latents and the factors, `(d, k)`, in nats."""
     return np.array(
         [
-            [_mutual_information(bins, labels) for labels in examples.labels.T]
-            for bins in (equal_frequency_bins(latent, num_bins) for latent in examples.codes.T)
+            [_mutual_information(bins, factor) for factor in labels.T]
+            for bins in (equal_frequency_bins(latent, num_bins) for latent in codes.T)
         ]
     )
 

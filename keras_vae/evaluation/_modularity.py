@@ -19,7 +19,7 @@ def modularity(codes, factors, num_bins=20):
 
     Chance is not 0: what a latent of pure noise seems to tell of each factor is 1 / (2 N) times a
     chi-squared number with (num_bins - 1) (K_j - 1) degrees of freedom, K_j the values of factor
-    j. N cancels: noise scores about 0.33 for three factors of four values, and 0.99 for two of 2
+    j. N cancels: noise scores about 0.34 for three factors of four values, and 0.99 for two of 2
     and 10 values, however many examples there are. Latents of noise count like the others.
     Compare with the score of `rng.permutation(codes)`.
 
@@ -46,9 +46,9 @@ def modularity(codes, factors, num_bins=20):
         >>> modularity(factors[:, [0, 0, 1]], factors)
         1.0
     """
-    examples = checked_examples(codes, factors, "modularity")
+    codes, labels = checked_examples(codes, factors, "modularity")
     num_bins = count(num_bins, "num_bins", "modularity", 2)
-    squares = mutual_information_matrix(examples, num_bins) ** 2
+    squares = mutual_information_matrix(codes, labels, num_bins) ** 2
     squares = squares[squares.max(axis=1) > 0.0]
     if not len(squares):
         return 0.0

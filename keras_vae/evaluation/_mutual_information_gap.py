@@ -48,8 +48,9 @@ def mutual_information_gap(codes, factors, num_bins=20):
         0.0
     """
     owner = "mutual_information_gap"
-    examples = checked_examples(codes, factors, owner, min_factors=1)
-    information = mutual_information_matrix(examples, count(num_bins, "num_bins", owner, 2))
+    codes, labels = checked_examples(codes, factors, owner, min_factors=1)
+    num_bins = count(num_bins, "num_bins", owner, 2)
+    information = mutual_information_matrix(codes, labels, num_bins)
     second, best = np.sort(information, axis=0)[-2:]
-    entropies = np.array([entropy(labels) for labels in examples.labels.T])
+    entropies = np.array([entropy(factor) for factor in labels.T])
     return float(np.mean((best - second) / entropies))

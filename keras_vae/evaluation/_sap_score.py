@@ -41,12 +41,9 @@ def sap_score(codes, factors):
         >>> sap_score(factors, factors)
         0.5
     """
-    examples = checked_examples(codes, factors, "sap_score", min_factors=1)
+    codes, labels = checked_examples(codes, factors, "sap_score", min_factors=1)
     accuracy = np.array(
-        [
-            [_balanced_accuracy(latent, labels) for labels in examples.labels.T]
-            for latent in examples.codes.T
-        ]
+        [[_balanced_accuracy(latent, factor) for factor in labels.T] for latent in codes.T]
     )
     second, best = np.sort(accuracy, axis=0)[-2:]
     return float(np.mean(best - second))
@@ -54,8 +51,6 @@ def sap_score(codes, factors):
 
 def _balanced_accuracy(latent, labels):
     counts = np.bincount(labels)
-    # Without its offset, which may be large, rounding does not decide.
-    latent = latent - latent[0]
     means = np.bincount(labels, latent) / counts
     order = np.argsort(means, kind="stable")
     means = means[order]

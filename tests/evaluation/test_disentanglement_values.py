@@ -48,7 +48,7 @@ def test_the_gap_is_one_between_latents():
         found = evaluation.mutual_information_gap(np.stack(latents, axis=1), factors)
         assert found == pytest.approx(expected, abs=1e-12)
     examples = checked_examples(np.stack([nothing, b, a], axis=1), factors, "test")
-    information = mutual_information_matrix(examples, 20)
+    information = mutual_information_matrix(*examples, 20)
     expected = [[0.0, 0.0], [0.0, math.log(7)], [math.log(2), 0.0]]
     np.testing.assert_allclose(information, expected, atol=1e-12)
 
@@ -62,7 +62,7 @@ def test_mutual_information_is_that_of_scikit_learn():
         edges = [np.quantile(z, np.arange(1, num_bins) / num_bins) for z in codes.T]
         binned = [np.searchsorted(e, z) for e, z in zip(edges, codes.T, strict=True)]
         expected = [[mutual_info_score(z, v) for v in factors.T] for z in binned]
-        found = mutual_information_matrix(examples, num_bins)
+        found = mutual_information_matrix(*examples, num_bins)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -70,11 +70,16 @@ def test_bins_of_equal_frequency():
     latent = np.random.default_rng(0).permutation(1000) ** 3.0
     np.testing.assert_array_equal(np.bincount(equal_frequency_bins(latent, 8)), np.full(8, 125))
     # Equal values stay together, and few values keep a bin each, however rare.
-    tied = np.repeat([0.0, 1.0, 2.0, 3.0], [1, 50, 2, 47])
-    np.testing.assert_array_equal(
-        equal_frequency_bins(tied, 4), np.repeat(range(4), [1, 50, 2, 47])
-    )
-    np.testing.assert_array_equal(equal_frequency_bins(tied, 2), np.repeat([0, 1], [51, 49]))
+    counts = [1, 2, 50, 47]
+    tied = np.repeat([0.0, 1.0, 2.0, 9.0], counts)
+    np.testing.assert_array_equal(np.bincount(equal_frequency_bins(tied, 4)), counts)
+    np.testing.assert_array_equal(np.bincount(equal_frequency_bins(tied, 2)), [53, 47])
+
+
+def test_a_latent_that_tells_nothing_is_not_asked_for_its_modularity():
+    a, b, c = grid(3, 7, 11, repeats=3).T
+    codes = np.stack([a, c, b, np.zeros(len(a))], axis=1)
+    assert evaluation.modularity(codes, np.stack([a, b], axis=1)) == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["mutual_information_gap", "modularity"])
@@ -168,3 +173,12 @@ def test_partners_share_the_label_and_are_all_drawn():
     drawn = partners[labels[first[:, 0]] == 2]
     shares = np.bincount(drawn.reshape(-1), minlength=8)[labels == 2] / drawn.size
     np.testing.assert_allclose(shares, 0.25, atol=4 * math.sqrt(0.25 * 0.75 / drawn.size))
+
+
+@pytest.mark.parametrize("name", ["beta_vae_score", "factor_vae_score"])
+def test_classifiers_are_tested_on_other_batches(name):
+    """200 latents of noise tell 30 batches apart, by heart; of 30 others a third is guessed."""
+    factors = grid(3, 4, 5)
+    codes = np.random.default_rng(0).normal(size=(len(factors), 200))
+    score = getattr(evaluation, name)(codes, factors, num_batches=20)
+    assert score < 1 / 3 + 4 * math.sqrt(1 / 3 * 2 / 3 / 30)
