@@ -9,7 +9,7 @@
 - `models`: `VAEModel`
 - `callbacks`: `KLAnnealing`, `LatentTraversal`
 - `schedules`: functions of training progress
-- `evaluation`: `log_likelihood`, `active_units`
+- `evaluation`: `log_likelihood`, `active_units`, disentanglement scores
 """
 
 from keras_vae import _requirements

@@ -22,6 +22,15 @@ def check():
         )
 
 
+def check_scikit_learn(owner, purpose):
+    """Raises ImportError if scikit-learn, which only some functions need, is missing."""
+    if importlib.util.find_spec("sklearn") is None:
+        raise ImportError(
+            f"{owner} expects the package scikit-learn, {purpose}. Received: no scikit-learn in "
+            "this environment. Install it with `pip install scikit-learn`."
+        )
+
+
 def _check_backend(backend):
     if backend != "tensorflow":
         raise ImportError(

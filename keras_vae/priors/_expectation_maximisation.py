@@ -1,10 +1,9 @@
 """A mixture fitted to latents by scikit-learn."""
 
-import importlib.util
-
 import keras
 import numpy as np
 
+from keras_vae._requirements import check_scikit_learn
 from keras_vae.priors._mixture_prior import MixturePrior
 
 KINDS = {"diagonal": "diag", "full": "full"}
@@ -12,11 +11,7 @@ KINDS = {"diagonal": "diag", "full": "full"}
 
 def fitted_mixture(z, num_components, covariance, seed, dtype):
     """Returns the `MixturePrior` of highest likelihood that was found for the latents `z`."""
-    if importlib.util.find_spec("sklearn") is None:
-        raise ImportError(
-            "fit expects the package scikit-learn, whose GaussianMixture it fits. Received: no "
-            "scikit-learn in this environment. Install it with `pip install scikit-learn`."
-        )
+    check_scikit_learn("fit", "whose GaussianMixture it fits")
     from sklearn.mixture import GaussianMixture
 
     event_shape = z.shape[1:]

@@ -24,6 +24,7 @@ WRITES = {
     "priors.py": ["priors.png"],
     "counts.py": ["counts.png"],
     "objectives.py": ["objectives.png"],
+    "rate_distortion.py": ["rate_distortion.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -39,6 +40,7 @@ PRINTS = {
     "priors.py": ["FlowPrior: test log-likelihood", "written to"],
     "counts.py": ["negative binomial", "more than Poisson", "written to"],
     "objectives.py": ["ELBO: log p(x) = ", "above the ELBO: ", "written to"],
+    "rate_distortion.py": ["rate KL(q(z|x) || p(z))", "beta = 20: log p(x)", "written to"],
 }
 
 
