@@ -159,7 +159,6 @@ def _log_aggregate(family, params, z):
     columns = min(num_posteriors, 256)
     rows = max(1, _PAIRS // columns)
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def log_sum(points, some_params):
         posterior = family(some_params)
         # Tiled: not every distribution broadcasts its points against its batch.
