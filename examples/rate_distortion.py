@@ -57,7 +57,7 @@ def draw_line(axis, reports):
     axis.plot(rate, distortion, "o-", color="C0")
     for beta, report in zip(BETAS, reports, strict=True):
         place = (report["rate"], report["distortion"])
-        label = f"beta = {beta:g}\n{report['active_units'].sum()} of {LATENTS} latents active"
+        label = f"beta = {beta:g}:\n{report['active_units'].sum()} of {LATENTS} in use"
         axis.annotate(label, place, (6, 6), textcoords="offset points", fontsize=8)
     best = min(rate + distortion)
     ends = np.array([0.0, rate.max()])

@@ -11,7 +11,8 @@ from keras_vae._inputs import split_inputs
 from keras_vae._random import as_seed, fold_in
 from keras_vae.evaluation._batches import batches, num_examples
 
-# Pairs of a sample and a posterior at a time.
+# Posteriors, and pairs of a sample and a posterior, at a time.
+_POSTERIORS = 2**8
 _PAIRS = 2**16
 
 
@@ -156,7 +157,7 @@ def _log_densities(model, x, num_samples, batch_size, seed, owner):
 def _log_aggregate(family, params, z):
     """Returns log q(z) of each point, `(M,)`, as the mean over the posteriors of N examples."""
     num_posteriors = keras.tree.flatten(params)[0].shape[0]
-    columns = min(num_posteriors, 256)
+    columns = min(num_posteriors, _POSTERIORS)
     rows = max(1, _PAIRS // columns)
 
     def log_sum(points, some_params):
@@ -166,15 +167,25 @@ def _log_aggregate(family, params, z):
         pairs = tf.repeat(points[:, tf.newaxis], size, axis=1)
         return tf.reduce_logsumexp(posterior.log_prob(pairs), axis=1)
 
+    compiled = tf.function(log_sum, autograph=False).get_concrete_function(
+        _any_length(z), keras.tree.map_structure(_any_length, params)
+    )
+
     def log_mean(points):
         sums = [
-            log_sum(points, keras.tree.map_structure(lambda p, i=start: p[i : i + columns], params))
+            compiled(
+                points, keras.tree.map_structure(lambda p, i=start: p[i : i + columns], params)
+            )
             for start in range(0, num_posteriors, columns)
         ]
         return tf.reduce_logsumexp(tf.stack(sums), axis=0) - np.log(num_posteriors)
 
     parts = [log_mean(z[start : start + rows]) for start in range(0, z.shape[0], rows)]
     return np.concatenate([part.numpy() for part in parts])
+
+
+def _any_length(tensor):
+    return tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)
 
 
 def _mean(values):
