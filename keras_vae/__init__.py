@@ -7,9 +7,9 @@
 - `layers`: `Sampling`, `KLDivergenceRegularizer`, `VectorQuantizer`
 - `losses`: `NegativeLogLikelihood`
 - `models`: `VAEModel`
-- `callbacks`: `KLAnnealing`, `LatentTraversal`
+- `callbacks`: `KLAnnealing`, `LatentTraversal`, `PosteriorCollapse`
 - `schedules`: functions of training progress
-- `evaluation`: `log_likelihood`, `active_units`, disentanglement scores
+- `evaluation`: `report`, `log_likelihood`, disentanglement scores
 """
 
 from keras_vae import _requirements

@@ -3,6 +3,7 @@ import warnings
 import keras
 
 from keras_vae._checks import count, number
+from keras_vae.evaluation import active_units, kl_per_dimension
 
 
 class PosteriorCollapse(keras.callbacks.Callback):
@@ -66,8 +67,6 @@ class PosteriorCollapse(keras.callbacks.Callback):
         self._collapsed_epochs, self._warned = 0, False
 
     def on_epoch_end(self, epoch, logs=None):
-        from keras_vae.evaluation import active_units, kl_per_dimension
-
         num_active = int(active_units(self.model, self.x, self.threshold).sum())
         kl = kl_per_dimension(self.model, self.x)
         # The history keeps what no progress bar can show.

@@ -1,7 +1,7 @@
 import numpy as np
 
 from keras_vae._checks import count, number
-from keras_vae.evaluation._batches import batches
+from keras_vae.evaluation._batches import batches, refuse_no_example
 from keras_vae.evaluation._moments import moments
 
 
@@ -40,11 +40,7 @@ def active_units(model, x, threshold=0.01, batch_size=256):
     """
     threshold = number(threshold, "threshold", "active_units")
     batch_size = count(batch_size, "batch_size", "active_units")
+    refuse_no_example(x, "active_units")
     means = [moments(model.encode(batch))[0] for batch in batches(x, batch_size)]
-    if not means:
-        raise ValueError(
-            "active_units expects at least one example. Received: x of length 0. "
-            "Give the data that the latents are judged by."
-        )
     variance = np.var(np.concatenate(means), axis=0)
     return variance.reshape(model.posterior.event_shape) >= threshold

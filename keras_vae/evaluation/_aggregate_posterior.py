@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_vae._checks import count, density
 from keras_vae._inputs import split_inputs
 from keras_vae._random import as_seed, fold_in
-from keras_vae.evaluation._batches import batches, num_examples
+from keras_vae.evaluation._batches import batches, refuse_no_example
 
 # Posteriors, and pairs of a sample and a posterior, at a time.
 _POSTERIORS = 2**8
@@ -21,7 +21,8 @@ class Estimate(typing.NamedTuple):
 
     Attributes:
         value: Number, in nats.
-        standard_error: Number, how far another seed may be from it.
+        standard_error: Number, from the spread between the examples: how far the value for other
+            examples may be from it. Another seed moves it less.
     """
 
     value: float
@@ -128,11 +129,7 @@ def _log_densities(model, x, num_samples, batch_size, seed, owner):
     """
     num_samples = count(num_samples, "num_samples", owner)
     batch_size = count(batch_size, "batch_size", owner)
-    if not num_examples(x):
-        raise ValueError(
-            f"{owner} expects at least one example. Received: x of length 0. "
-            "Give the data that the latents are judged by."
-        )
+    refuse_no_example(x, owner)
     seed = model._next_seed() if seed is None else as_seed(seed)
     params, samples, log_posterior, log_prior = [], [], [], []
     for index, batch in enumerate(batches(x, batch_size)):
@@ -171,13 +168,13 @@ def _log_aggregate(family, params, z):
         _any_length(z), keras.tree.map_structure(_any_length, params)
     )
 
+    chunks = [
+        keras.tree.map_structure(lambda part, i=start: part[i : i + columns], params)
+        for start in range(0, num_posteriors, columns)
+    ]
+
     def log_mean(points):
-        sums = [
-            compiled(
-                points, keras.tree.map_structure(lambda p, i=start: p[i : i + columns], params)
-            )
-            for start in range(0, num_posteriors, columns)
-        ]
+        sums = [compiled(points, chunk) for chunk in chunks]
         return tf.reduce_logsumexp(tf.stack(sums), axis=0) - np.log(num_posteriors)
 
     parts = [log_mean(z[start : start + rows]) for start in range(0, z.shape[0], rows)]

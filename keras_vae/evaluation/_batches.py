@@ -15,6 +15,15 @@ def num_examples(data):
     return sizes.pop()
 
 
+def refuse_no_example(data, owner):
+    """Raises if the data are empty."""
+    if not num_examples(data):
+        raise ValueError(
+            f"{owner} expects at least one example. Received: x of length 0. "
+            "Give the data that the model is judged by."
+        )
+
+
 def batches(data, batch_size):
     """Yields the data in pieces of at most `batch_size` examples."""
     data = keras.tree.map_structure(np.asarray, data)

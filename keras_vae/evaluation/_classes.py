@@ -12,8 +12,8 @@ def num_classes(posterior, owner):
     if isinstance(posterior, Blockwise) and any(num_classes(f, owner) for f in posterior.families):
         raise ValueError(
             f"{owner} expects latents that are all numbers or all one-hot vectors. "
-            f"Received: posterior={posterior!r}. Leave it out, and decode the latents "
-            "of interest with model.decode(z)."
+            f"Received: posterior={posterior!r}. Look at the latents of interest "
+            "with model.encode(x) and model.decode(z)."
         )
     return None
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from keras_vae._checks import count
 from keras_vae._inputs import split_inputs
-from keras_vae.evaluation._batches import batches
+from keras_vae.evaluation._batches import batches, refuse_no_example
 from keras_vae.evaluation._classes import kl_per_variable, num_classes
 from keras_vae.evaluation._moments import moments
 
@@ -44,6 +44,7 @@ def kl_per_dimension(model, x, batch_size=256):
         array([0., 0.])
     """
     batch_size = count(batch_size, "batch_size", "kl_per_dimension")
+    refuse_no_example(x, "kl_per_dimension")
     size = num_classes(model.posterior, "kl_per_dimension")
     divergences = []
     for batch in batches(x, batch_size):
@@ -54,11 +55,6 @@ def kl_per_dimension(model, x, batch_size=256):
             divergences.append(_kl_of_normals(loc, scale, prior_loc, prior_scale))
         else:
             divergences.append(kl_per_variable(loc, prior_loc, size))
-    if not divergences:
-        raise ValueError(
-            "kl_per_dimension expects at least one example. Received: x of length 0. "
-            "Give the data that the latents are judged by."
-        )
     return np.concatenate(divergences).mean(axis=0)
 
 

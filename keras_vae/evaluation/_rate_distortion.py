@@ -8,7 +8,7 @@ from keras_vae._checks import count
 from keras_vae._inputs import split_inputs
 from keras_vae._random import as_seed, fold_in
 from keras_vae.divergences import kl_divergence
-from keras_vae.evaluation._batches import batches
+from keras_vae.evaluation._batches import batches, refuse_no_example
 
 
 class RateDistortion(typing.NamedTuple):
@@ -65,6 +65,7 @@ def rate_distortion(model, x, num_samples=1, batch_size=256, seed=None):
     owner = "rate_distortion"
     num_samples = count(num_samples, "num_samples", owner)
     batch_size = count(batch_size, "batch_size", owner)
+    refuse_no_example(x, owner)
     seed = model._next_seed() if seed is None else as_seed(seed)
     rates, distortions = [], []
     for index, batch in enumerate(batches(x, batch_size)):
@@ -77,11 +78,6 @@ def rate_distortion(model, x, num_samples=1, batch_size=256, seed=None):
         log_likelihood = model.likelihood.log_likelihood(inputs, params)
         distortions.append(-tf.reduce_mean(log_likelihood, axis=0))
         rates.append(kl_divergence(posterior, model._prior_distribution(condition), z))
-    if not rates:
-        raise ValueError(
-            "rate_distortion expects at least one example. Received: x of length 0. "
-            "Give the data that the model is judged by."
-        )
     rate, distortion = (
         float(np.concatenate(part).mean(dtype="float64")) for part in (rates, distortions)
     )

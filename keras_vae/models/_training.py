@@ -168,10 +168,8 @@ class VariationalTraining(keras.Model):
         """Makes the function that `fit` runs: Keras' own, faster, and ended by faults in a row."""
         if self.train_function is not None and not force:
             return
-        # TensorFlow traces a function twice if its first trace makes variables. A part that the
-        # data will build has none yet.
-        if all(layer.built for layer in self._flatten_layers()):
-            self._build_optimizer()
+        # TensorFlow traces a function twice if its first trace makes variables.
+        self._build_optimizer()
         super().make_train_function(force)
         train = self.train_function
         # A step of a subclass may log what no metric knows.
@@ -227,7 +225,9 @@ class VariationalTraining(keras.Model):
         )
 
     def _build_optimizer(self):
-        if self.built and self.optimizer is not None and not self.optimizer.built:
+        """Builds the optimizer, unless the data will yet build a part, which has no weights."""
+        built = all(layer.built for layer in self._flatten_layers())
+        if built and self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 

@@ -102,6 +102,16 @@ def test_it_trains_and_comes_back(make, posterior, tmp_path):
     np.testing.assert_array_equal(*estimates)
 
 
+def test_a_prior_that_is_saved_before_data_build_it_is_trained(tmp_path):
+    model, data = build(*PRIORS["conditional_built_by_data"])
+    model.compile(keras.optimizers.Adam(0.01))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    logs = loaded.fit(data, batch_size=EXAMPLES, verbose=0).history
+    assert logs["skipped_steps"] == [0.0]
+    assert len(loaded.optimizer.variables) == 2 + 2 * len(loaded.trainable_weights)
+
+
 @pytest.mark.parametrize(
     "name", ["mixture_full", "vamp", "conditional", "flow", "uniform_categorical"]
 )
