@@ -1,5 +1,7 @@
 """What a user would write with Keras and `tf.function`, and the matrix products alone."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 from _networks import networks
@@ -51,7 +53,7 @@ def products(num_samples, num_examples, rows=4096):
     """The decoder's products for the samples of a log-likelihood: the least it can take."""
     model = MODELS["mlp"]
     sizes = (model["latents"], *reversed(model["hidden"]), model["inputs"])
-    pairs = list(zip(sizes, sizes[1:], strict=False))
+    pairs = list(itertools.pairwise(sizes))
     weights = [tf.random.normal(pair) for pair in pairs]
     inputs = [tf.random.normal((rows, size)) for size, _ in pairs]
 
