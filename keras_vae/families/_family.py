@@ -93,7 +93,9 @@ class Family(Configurable, abc.ABC):
         them as this very tensor; any other tensor is a point like every point.
 
         Args:
-            params, num_samples, seed: As in `sample`.
+            params: As in `sample`.
+            num_samples: As in `sample`.
+            seed: As in `sample`.
 
         Returns:
             The distribution, as from `__call__`, and the samples, as from `sample`.

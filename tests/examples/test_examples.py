@@ -28,6 +28,9 @@ WRITES = {
     "counts.py": ["counts.png"],
     "objectives.py": ["objectives.png"],
     "rate_distortion.py": ["rate_distortion.png"],
+    "two_divergences.py": ["two_divergences.png"],
+    "sampling_the_prior.py": ["sampling_the_prior.png"],
+    "posterior_collapse.py": ["posterior_collapse.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -44,6 +47,9 @@ PRINTS = {
     "counts.py": ["negative binomial", "more than Poisson", "written to"],
     "objectives.py": ["ELBO: log p(x) = ", "above the ELBO: ", "written to"],
     "rate_distortion.py": ["rate KL(q(z|x) || p(z))", "beta = 20: log p(x)", "written to"],
+    "two_divergences.py": ["q takes one hump: mean", "q covers both: mean", "written to"],
+    "sampling_the_prior.py": ["16 latents", "samples of the posterior: ", "written to"],
+    "posterior_collapse.py": ["scale 1.0: KL", "scale optimal: KL", "written to"],
 }
 
 
