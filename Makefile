@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test check format bench
+.PHONY: quickstart test check format bench docs
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python examples/quickstart.py
@@ -22,6 +22,11 @@ format: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/step_time.py
 	$(VENV)/bin/python benchmarks/import_time.py
+
+# Read from the sources: nothing of the package is imported.
+docs: $(VENV)/.installed
+	$(VENV)/bin/python -m pip install --quiet --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 # Installed anew when the metadata changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
