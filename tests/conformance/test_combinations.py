@@ -173,7 +173,8 @@ def cover(items_of):
     """Returns rows in which all items of all possible rows occur, the richest first."""
     rows = [row for row in itertools.product(*AXES) if may_meet(*row)]
     random.Random(0).shuffle(rows)
-    rows.sort(key=lambda row: len(LONG.intersection(row)))
+    # A long graph each, as far as it goes: what is left over would meet in a few rows.
+    rows.sort(key=lambda row: abs(len(LONG.intersection(row)) - 1))
     missing = set().union(*map(items_of, rows))
     chosen = []
     for least in range(len(items_of(rows[0])), 0, -1):
