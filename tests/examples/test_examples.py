@@ -5,7 +5,6 @@ import pathlib
 import runpy
 
 import pytest
-import sklearn.datasets
 from PIL import Image
 
 from keras_vae import evaluation
@@ -46,7 +45,7 @@ PRINTS = {
     "objectives.py": ["ELBO: log p(x) = ", "above the ELBO: ", "written to"],
     "rate_distortion.py": ["rate KL(q(z|x) || p(z))", "beta = 20: log p(x)", "written to"],
 }
-# Fewer models and data, where an example has a table of them. With --stress it keeps its own.
+# Fewer models and less data, in place of an example's own, which it keeps with --stress.
 SMALLER = {
     "rate_distortion.py": {"BETAS": (1.0, 20.0)},
     "objectives.py": {"NUM_TRAIN": 200, "NUM_TEST": 100},
@@ -70,21 +69,10 @@ def log_likelihood_of_few_samples(log_likelihood, model, x, num_samples, *args, 
     return log_likelihood(model, x, min(num_samples, 10), *args, **kwargs)
 
 
-def few_digits(load_digits, **kwargs):
-    """In place of `sklearn.datasets.load_digits`."""
-    digits = load_digits()
-    x, y = digits.data[:450], digits.target[:450]
-    bunch = sklearn.utils.Bunch(data=x, images=digits.images[:450], target=y)
-    return (x, y) if kwargs.get("return_X_y") else bunch
-
-
 @pytest.mark.parametrize("name", WRITES)
 def test_an_example_runs(name, tmp_path, capsys, monkeypatch, effort):
     few = functools.partial(log_likelihood_of_few_samples, evaluation.log_likelihood)
     monkeypatch.setattr(evaluation, "log_likelihood", few)
-    if effort(True, False):
-        digits = functools.partial(few_digits, sklearn.datasets.load_digits)
-        monkeypatch.setattr(sklearn.datasets, "load_digits", digits)
     example = runpy.run_path(str(EXAMPLES / name), run_name="example")
     example["main"].__globals__.update(effort(SMALLER.get(name, {}), {}))
     example["main"](["--epochs", "2", "--output", str(tmp_path / "output")])
