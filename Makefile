@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test check format bench docs
+.PHONY: quickstart test stress check format docs bench
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(VENV)/.installed
-	$(VENV)/bin/python -m pytest -n auto
+	$(VENV)/bin/python -m pytest -n auto --dist loadgroup
+
+# The exhaustive tests too: an hour.
+stress: $(VENV)/.installed
+	$(VENV)/bin/python -m pytest -n auto --dist loadgroup --stress
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

@@ -4,6 +4,34 @@ import keras
 import pytest
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--stress", action="store_true", help="run the exhaustive tests too, which take an hour"
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "stress: runs with the option --stress alone")
+    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves the exhaustive tests out of an ordinary run."""
+    if not config.getoption("--stress"):
+        stress = [item for item in items if item.get_closest_marker("stress")]
+        config.hook.pytest_deselected(items=stress)
+        items[:] = [item for item in items if not item.get_closest_marker("stress")]
+
+
+@pytest.fixture(scope="session")
+def effort(request):
+    """A function that returns its first argument in an ordinary run, its second with --stress.
+
+    For a number of repetitions: `effort(5, 20)`.
+    """
+    return lambda ordinary, stress: stress if request.config.getoption("--stress") else ordinary
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """The same weights and data in every run of a test."""

@@ -1,7 +1,10 @@
+import math
+
 import tensorflow as tf
 
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd, tfp
+from keras_vae.families._bessel import log_bessel
 from keras_vae.families._directions import Directions, directions_around
 
 
@@ -52,14 +55,35 @@ class VonMisesFisher(Directions):
 class _VonMisesFisher(tfd.VonMisesFisher):
     """TFP has a covariance, in float32 alone, but no variance.
 
-    Its sampler has NaN for gradients near mu, and a loop in them, which XLA does not compile.
+    Its sampler has NaN for gradients near mu, and a loop in them, which XLA does not compile. Its
+    Bessel functions are most of a model's graph, and slow.
     """
+
+    def _log_normalization(self, concentration=None):
+        return tf.cast(self._log_normalization_and_ratio(concentration)[0], self.dtype)
+
+    def _log_normalization_and_ratio(self, concentration=None):
+        concentration = self.concentration if concentration is None else concentration
+        concentration = tf.cast(concentration, tf.float64)
+        half = self.event_shape[-1] / 2.0
+        log_value, ratio = log_bessel(half - 1.0, concentration)
+        log_power = (half - 1.0) * tf.math.log(concentration)
+        return half * math.log(2.0 * math.pi) + log_value - log_power, ratio
+
+    def _entropy(self):
+        log_normalization, ratio = self._log_normalization_and_ratio()
+        entropy = log_normalization - tf.cast(self.concentration, tf.float64) * ratio
+        return tf.cast(entropy, self.dtype)
+
+    def _mean(self):
+        _, ratio = self._log_normalization_and_ratio()
+        return tf.cast(ratio, self.dtype)[..., tf.newaxis] * self.mean_direction
 
     def _variance(self):
         # In float32 the three terms cancel to nothing for a large concentration.
         concentration = tf.cast(self.concentration, tf.float64)[..., tf.newaxis]
         size = tf.cast(self.event_shape[-1], tf.float64)
-        ratio = tfp.math.bessel_iv_ratio(size / 2.0, concentration)
+        ratio = self._log_normalization_and_ratio()[1][..., tf.newaxis]
         along = 1.0 - size * ratio / concentration - tf.square(ratio)
         squares = tf.square(tf.cast(self.mean_direction, tf.float64))
         return tf.cast(ratio / concentration + along * squares, self.dtype)

@@ -48,9 +48,9 @@ def picture_of(event_shape, kl=True, num_panels=2, classes=False):
 
 
 def test_one_picture_a_call_with_names_that_sort_by_epoch(tmp_path):
-    fit(LatentTraversal(tmp_path, X), epochs=11)
+    fit(LatentTraversal(tmp_path, X), epochs=11, initial_epoch=8)
     names = sorted(os.listdir(tmp_path))
-    assert names == [f"traversal_epoch_{epoch:04d}.png" for epoch in range(1, 12)]
+    assert names == [f"traversal_epoch_{epoch:04d}.png" for epoch in (9, 10, 11)]
     assert all(is_picture(tmp_path / name) for name in names)
 
 

@@ -200,12 +200,12 @@ def test_the_known_ends_of_a_schedule_are_checked(name, scalar):
 
 @every_row
 def test_training_saving_and_going_on(row, tmp_path):
-    """Without XLA; test_combinations.py trains each of them with it."""
+    """Eagerly; test_combinations.py trains each of them in a graph and under XLA."""
     encoder = keras.Sequential([keras.Input((NUM_FEATURES,)), keras.layers.Dense(4)])
     decoder = keras.Sequential([keras.Input((NUM_LATENTS,)), keras.layers.Dense(NUM_FEATURES)])
     model = VAEModel(encoder, decoder, seed=1)
     objective = row.make_objective()
-    model.compile(keras.optimizers.Adam(0.05), objective=objective)
+    model.compile(keras.optimizers.Adam(0.05), objective=objective, run_eagerly=True)
     x = np.random.default_rng(7).normal(size=(12, NUM_FEATURES)).astype("float32")
     before = [variable.numpy() for variable in model.trainable_weights]
     history = model.fit(x, batch_size=6, verbose=0, shuffle=False).history

@@ -51,6 +51,11 @@ PRINTS = {
     "sampling_the_prior.py": ["16 latents", "samples of the posterior: ", "written to"],
     "posterior_collapse.py": ["scale 1.0: KL", "scale optimal: KL", "written to"],
 }
+# Fewer models and less data, in place of an example's own, which it keeps with --stress.
+SMALLER = {
+    "rate_distortion.py": {"BETAS": (1.0, 20.0)},
+    "objectives.py": {"NUM_TRAIN": 200, "NUM_TEST": 100},
+}
 
 
 def test_every_example_is_run_here():
@@ -71,10 +76,11 @@ def log_likelihood_of_few_samples(log_likelihood, model, x, num_samples, *args, 
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_an_example_runs(name, tmp_path, capsys, monkeypatch):
+def test_an_example_runs(name, tmp_path, capsys, monkeypatch, effort):
     few = functools.partial(log_likelihood_of_few_samples, evaluation.log_likelihood)
     monkeypatch.setattr(evaluation, "log_likelihood", few)
     example = runpy.run_path(str(EXAMPLES / name), run_name="example")
+    example["main"].__globals__.update(effort(SMALLER.get(name, {}), {}))
     example["main"](["--epochs", "2", "--output", str(tmp_path / "output")])
     printed = capsys.readouterr().out
     for line in PRINTS[name]:

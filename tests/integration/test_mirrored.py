@@ -10,6 +10,9 @@ import sys
 import numpy as np
 import pytest
 
+# One process of pytest waits for the script, not each.
+pytestmark = pytest.mark.xdist_group("mirrored")
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):

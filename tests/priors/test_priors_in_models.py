@@ -74,12 +74,12 @@ def build(make, posterior, policy=None):
     return model, ({"x": x, "condition": labels} if condition else x)
 
 
-# Under XLA: test_combinations.py.
+# Eagerly; in a graph and under XLA: test_combinations.py.
 @every_prior
 def test_it_trains_and_comes_back(make, posterior, tmp_path):
     model, data = build(make, posterior)
     before = [weight.numpy() for weight in model.prior.weights]
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     logs = model.fit(data, batch_size=EXAMPLES // 2, verbose=0).history
     assert logs["skipped_steps"] == [0.0]
     assert np.isfinite(logs["loss"][0])
