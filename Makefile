@@ -1,15 +1,24 @@
 # `make quickstart` and `make test` are all a newcomer needs: each makes .venv where it is missing.
 PYTHON ?= python3
 VENV ?= .venv
+OLDEST ?= .venv-oldest
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test stress check format bench
+.PHONY: quickstart test test-oldest stress check format bench
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(VENV)/.installed
 	$(VENV)/bin/python -m pytest -n auto --dist loadgroup
+
+# What meets Keras and TensorFlow the most, on the oldest versions that setup.cfg allows.
+FAST = $(addprefix tests/, conformance/test_every_layer.py conformance/test_every_objective.py \
+	conformance/test_every_prior.py layers/test_sampling.py models/test_vae_model_data.py \
+	models/test_vae_model_saving.py test_losses.py test_random.py)
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -n auto --dist loadgroup $(FAST)
 
 # The exhaustive tests too: an hour.
 stress: $(VENV)/.installed
@@ -26,6 +35,12 @@ format: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/step_time.py
 	$(VENV)/bin/python benchmarks/import_time.py
+
+$(OLDEST)/.installed: setup.cfg pyproject.toml tests/oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	$(OLDEST)/bin/python -m pip install --quiet --constraint tests/oldest.txt --editable ".[test]"
+	touch $@
 
 # Installed anew when the metadata changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
