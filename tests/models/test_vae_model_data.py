@@ -204,6 +204,8 @@ def test_an_empty_batch_is_a_skipped_step(build, data, values):
     model.train_on_batch(data)
     variables = [*model.trainable_variables, *model.optimizer.variables]
     before = values(variables)
+    # Older versions of Keras go on with the metrics of the batch before.
+    model.reset_metrics()
     logs = model.train_on_batch(np.zeros((0, 4), "float32"), return_dict=True)
     for path, value in values(variables).items():
         np.testing.assert_array_equal(value, before[path])
