@@ -152,8 +152,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         if not all(layer.built for layer in model._flatten_layers()):
             raise ValueError(
                 "BackupAndRestore expects a model that is built, with weights to restore. "
-                f"Received: the {type(model).__name__} {model.name!r}, which is not. Call it on "
-                "data before fit(), or give its networks an Input."
+                f"Received: the {type(model).__name__} {model.name!r}, which is not. Give its "
+                "networks an Input, or call evaluate() on a batch first."
             )
         if not model.optimizer.built:
             with model.distribute_strategy.scope():

@@ -16,7 +16,7 @@ def values_of(model):
 
 
 def assign_values(model, values):
-    """Gives all variables these values; a metric without variables has not begun.
+    """Gives all variables these values; a metric without variables, there or here, has not begun.
 
     Raises:
         ValueError: If the values are of another model.
@@ -25,7 +25,7 @@ def assign_values(model, values):
     metrics = [metric.variables for metric in model.metrics]
     if len(metrics) != len(values["metrics"]):
         _refuse(f"{len(values['metrics'])} metrics, where the model has {len(metrics)}")
-    pairs += [pair for pair in zip(metrics, values["metrics"], strict=True) if pair[0]]
+    pairs += [pair for pair in zip(metrics, values["metrics"], strict=True) if all(pair)]
     for variables, saved in pairs:
         if len(variables) != len(saved):
             _refuse(f"{len(saved)} variables, where the model has {len(variables)}")
