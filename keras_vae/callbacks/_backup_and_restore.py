@@ -73,7 +73,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._check_built()
         self._epoch, self._attempts = None, Attempts(_name(self), "backup")
-        self._restored, self._skipped, self._batches = None, 0, 0
+        self._restored, self._batches = None, 0
         remove_leftovers(self._path)
         if self._path.exists():
             self._restored = _backup.read(self._path)
@@ -83,7 +83,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self.model._initial_epoch = self._restored["epoch"]
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._executions = epoch, 0
+        self._epoch, self._executions, self._skipped = epoch, 0, 0
         restored, self._restored = self._restored, None
         if restored is not None:
             self._go_on(restored)

@@ -55,8 +55,12 @@ def model():
 
 
 def restart(model):
-    """What a new process begins with."""
-    keras.utils.set_random_seed(1)
+    """What a new process begins with.
+
+    Not by `set_random_seed`: TensorFlow would optimise every graph again.
+    """
+    random.seed(1)
+    np.random.seed(1)
     pairs = zip([*model.variables, *model.optimizer.variables], model.initial, strict=True)
     for variable, value in pairs:
         variable.assign(value)
@@ -117,19 +121,18 @@ def test_a_run_that_is_interrupted_again_and_again(tmp_path, model, save_freq):
 
 
 def test_a_plain_model_whose_metrics_the_data_build(tmp_path):
-    fit = {"x": X, "y": X, "batch_size": 1, "epochs": 2, "verbose": 0}
+    fit = {"x": X, "y": X, "batch_size": 1, "epochs": 2, "verbose": 0, "validation_data": (X, X)}
     whole = plain()
-    expected = whole.fit(**fit, validation_data=(X, X))
+    expected = whole.fit(**fit).history
     with pytest.raises(InterruptedError):
         plain().fit(**fit, callbacks=[BackupAndRestore(tmp_path, 8), Interrupt(1, 7)])
     resumed = plain()
-    backup = BackupAndRestore(tmp_path, 8)
-    history = resumed.fit(**fit, callbacks=[backup], validation_data=(X, X))
+    assert resumed.fit(**fit, callbacks=[BackupAndRestore(tmp_path, 8)]).history == expected
     assert_same(variables(resumed), variables(whole))
-    assert history.history["loss"] == expected.history["loss"]
-    assert history.history["mae"] == expected.history["mae"]
 
 
+# Keras reads weights in a way of which NumPy has a word to say.
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
 def test_callbacks_that_watch_an_epoch_after_the_other_remember(tmp_path, model):
     def callbacks():
         # A loss that must rise is best in the first epoch, and stops the run in the fourth.
@@ -174,8 +177,8 @@ def test_a_schedule_in_epochs_over_data_of_unknown_length(tmp_path, model):
         return [KLAnnealing(schedules.linear(0.0, 1.0, duration=3), unit="epoch")]
 
     history = check(tmp_path, model, [Interrupt(2, 3)], callbacks, 3, data, batch_size=None)
-    # Before the last of the 5 batches of the second epoch.
-    assert history.history["kl_weight"][1] == pytest.approx(1.8 / 3)
+    # Keras finds the end of the data when it asks for a sixth batch.
+    assert history.history["kl_weight"][1] == pytest.approx(2 / 3)
 
 
 class Shuffled(keras.utils.PyDataset):
@@ -212,12 +215,15 @@ def test_an_order_that_is_a_function_of_the_clock(tmp_path, model, save_freq):
         indices = tf.data.Dataset.range(1).map(order).unbatch()
         return indices.map(lambda index: tf.gather(X, index)).batch(2)
 
-    orders = [next(iter(data().unbatch().batch(10))).numpy() for _ in range(2)]
-    assert_same(*orders)
-    fit = {"batch_size": None, "steps_per_epoch": None}
-    check(tmp_path, model, [Interrupt(2, 3)], list, save_freq, data, **fit)
+    def order_now():
+        return np.concatenate(list(data().as_numpy_iterator()))
+
+    restart(model)
+    first = order_now()
+    assert_same([order_now()], [first])
+    check(tmp_path, model, [Interrupt(2, 3)], list, save_freq, data, batch_size=None)
     assert int(model.optimizer.iterations) == 4 * steps
-    assert not np.array_equal(next(iter(data().unbatch().batch(10))), orders[0])
+    assert not np.array_equal(order_now(), first)
 
 
 @pytest.mark.parametrize("remembered", [True, False])

@@ -1,7 +1,7 @@
 """Trains, is killed, trains on, and writes what came out. Run by `test_resume.py`.
 
 TensorFlow is imported once; each run is a fork of this process, which then is killed by SIGKILL:
-where a random line of its progress has been read, or by itself in the middle of a file.
+soon after a random event of `fit`, or by itself in the middle of a file.
 """
 
 import json
@@ -20,18 +20,28 @@ import tensorflow as tf
 from keras_vae import KLAnnealing, VAEModel, callbacks, layers, objectives, priors, schedules
 
 EPOCHS, BATCHES = 5, 6
-# Together they are not longer than the run.
-KILLS_OF_A_RUN = 3
+# The beginnings and ends of epochs and batches.
+EVENTS = EPOCHS * (2 + 2 * BATCHES)
+KILLS_OF_A_RUN = 5
 X = np.random.default_rng(0).normal(size=(4 * BATCHES - 1, 4)).astype("float32")
 
 
 class Progress(keras.callbacks.Callback):
-    """Writes a line to a pipe at every event of `fit`."""
+    """Writes the number of every event of `fit` to a pipe."""
 
     def __init__(self, pipe):
         super().__init__()
-        for event in ("epoch_begin", "epoch_end", "train_batch_begin", "train_batch_end"):
-            setattr(self, f"on_{event}", lambda *_, **__: os.write(pipe, b".\n"))
+        self.pipe = pipe
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.event = epoch * EVENTS // EPOCHS
+        self.count()
+
+    def count(self, *args, logs=None):
+        os.write(self.pipe, f"{self.event}\n".encode())
+        self.event += 1
+
+    on_epoch_end = on_train_batch_begin = on_train_batch_end = count
 
 
 def train(folder, save_freq, pipe):
@@ -51,7 +61,7 @@ def train(folder, save_freq, pipe):
     model = VAEModel(
         keras.Sequential(encoder), keras.Sequential(decoder), prior=priors.VampPrior(4, 3)
     )
-    model.compile("adam", objectives.GECO(3.0, rate=0.1))
+    model.compile("adam", objectives.GECO(3.0, rate=0.02))
     log = keras.callbacks.CSVLogger(folder / "log.csv")
     stopping = keras.callbacks.EarlyStopping("loss", patience=EPOCHS)
     learning_rate = callbacks.Annealing(
@@ -81,7 +91,7 @@ def train(folder, save_freq, pipe):
     )
 
 
-def die_in_the_next_file():
+def die_in_a_file():
     """Kills this process in the middle of its first backup."""
     savez = np.savez
 
@@ -93,13 +103,13 @@ def die_in_the_next_file():
     np.savez = half
 
 
-def run(folder, save_freq, last_line=None, in_a_file=False):
-    """Trains in a child process that may be killed. Returns its lines, its status and its files.
+def run(folder, save_freq, last_event=EVENTS, in_a_file=False):
+    """Trains in a child process that may be killed. Returns its status and the backup's files.
 
     Args:
         folder: Folder of the run.
         save_freq: Argument of `BackupAndRestore`.
-        last_line: Number of the line of progress after which it is killed. Defaults to None.
+        last_event: Number of the event that it is killed after. Defaults to none.
         in_a_file: Whether it kills itself in the middle of a file. Defaults to False.
     """
     reader, writer = os.pipe()
@@ -107,39 +117,35 @@ def run(folder, save_freq, last_line=None, in_a_file=False):
     if not child:
         try:
             if in_a_file:
-                die_in_the_next_file()
+                die_in_a_file()
             train(folder, save_freq, writer)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
     os.close(writer)
-    lines = 0
     with open(reader) as progress:
-        for _ in progress:
-            lines += 1
-            if lines == last_line:
+        for event in progress:
+            if int(event) == last_event:
                 # Between this event and the next one.
                 time.sleep(random.uniform(0.0, 0.02))
                 os.kill(child, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    files = sorted(path.name for path in (folder / "backup").glob("*"))
-    return lines, status, files
+    return status, sorted(path.name for path in (folder / "backup").glob("*"))
 
 
 def main(folder, num_kills):
     folder = pathlib.Path(folder)
     random.seed(3)
     report = {"whole": run(folder / "whole", "epoch"), "kills": [], "ends": []}
-    lines = report["whole"][0]
-    while len(report["kills"]) < num_kills:
-        chain = len(report["ends"])
-        save_freq = ("epoch", 4)[chain % 2]
-        for kill in range(min(KILLS_OF_A_RUN, num_kills - len(report["kills"]))):
-            last_line = random.randint(1, lines // KILLS_OF_A_RUN)
-            moment = {"in_a_file": True} if kill == 1 else {"last_line": last_line}
-            report["kills"].append(run(folder / f"killed {chain}", save_freq, **moment))
-        report["ends"].append(run(folder / f"killed {chain}", save_freq))
+    for number in range(num_kills // KILLS_OF_A_RUN):
+        killed = folder / f"killed {number}"
+        for kill, event in enumerate(sorted(random.sample(range(EVENTS - 1), KILLS_OF_A_RUN))):
+            # A backup may be read by a run that writes it at other times.
+            save_freq = ("epoch", 4)[kill % 2]
+            moment = {"in_a_file": True} if kill == 1 else {"last_event": event}
+            report["kills"].append([event, *run(killed, save_freq, **moment)])
+        report["ends"].append(run(killed, "epoch"))
     (folder / "report.json").write_text(json.dumps(report))
 
 
