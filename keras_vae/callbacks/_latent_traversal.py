@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae._checks import count
-from keras_vae._files import written_atomically
+from keras_vae._files import remove_leftovers, written_atomically
 from keras_vae.callbacks._arguments import checked_dims, checked_formats, checked_quantiles
 from keras_vae.callbacks._attempts import Attempts
 from keras_vae.callbacks._pictures import figure_of, save_gif
@@ -135,6 +135,8 @@ class LatentTraversal(keras.callbacks.Callback):
         """Returns whether the file could be written; warns the first time that it could not."""
 
         def write_whole():
+            # Of a run that was killed in the middle of this file.
+            remove_leftovers(path)
             with written_atomically(path) as temporary:
                 write(temporary)
 

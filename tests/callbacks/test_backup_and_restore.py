@@ -74,6 +74,7 @@ def plain():
     params = KLDivergenceRegularizer()(keras.layers.Dense(4)(keras.layers.Dropout(0.5)(inputs)))
     model = keras.Model(inputs, keras.layers.Dense(4)(Sampling()(params)))
     model.compile("adam", "mse", metrics=["mae"], steps_per_execution=2)
+    model.optimizer.build(model.trainable_variables)
     return model
 
 
@@ -113,22 +114,27 @@ def check(path, model, interrupts, callbacks=list, save_freq="epoch", data=lambd
     return history
 
 
-@pytest.mark.parametrize("save_freq", ["epoch", 3])
-def test_a_run_that_is_interrupted_again_and_again(tmp_path, model, save_freq):
-    # At an end, in a middle, while batches pass by for the first time and for the second, ...
-    interrupts = [Interrupt(1), Interrupt(2, 3), Interrupt(2, 0), Interrupt(2, 1), Interrupt(3)]
-    check(tmp_path, model, interrupts, save_freq=save_freq, validation_data=(X,))
+def test_an_epoch_that_is_interrupted_is_trained_again(tmp_path, model):
+    check(tmp_path, model, [Interrupt(1), Interrupt(2, 3)], validation_data=(X,))
+
+
+def test_the_middle_of_an_epoch_is_gone_on_from(tmp_path, model):
+    # The last two while batches pass by: no backup is older than one of them.
+    interrupts = [Interrupt(2, 3), Interrupt(2, 0), Interrupt(2, 1)]
+    check(tmp_path, model, interrupts, save_freq=3, validation_data=(X,))
 
 
 def test_a_plain_model_whose_metrics_the_data_build(tmp_path):
-    fit = {"x": X, "y": X, "batch_size": 1, "epochs": 2, "verbose": 0, "validation_data": (X, X)}
-    whole = plain()
-    expected = whole.fit(**fit).history
+    fit = {"x": X, "y": X, "batch_size": 1, "epochs": 2, "verbose": 0}
+    whole, resumed = plain(), plain()
+    whole.initial = variables(whole)
+    history = whole.fit(**fit).history
+    expected = variables(whole)
+    restart(whole)
     with pytest.raises(InterruptedError):
-        plain().fit(**fit, callbacks=[BackupAndRestore(tmp_path, 8), Interrupt(1, 7)])
-    resumed = plain()
-    assert resumed.fit(**fit, callbacks=[BackupAndRestore(tmp_path, 8)]).history == expected
-    assert_same(variables(resumed), variables(whole))
+        whole.fit(**fit, callbacks=[BackupAndRestore(tmp_path, 8), Interrupt(1, 7)])
+    assert resumed.fit(**fit, callbacks=[BackupAndRestore(tmp_path, 8)]).history == history
+    assert_same(variables(resumed), expected)
 
 
 # Keras reads weights in a way of which NumPy has a word to say.
@@ -145,7 +151,8 @@ def test_callbacks_that_watch_an_epoch_after_the_other_remember(tmp_path, model)
 
     with pytest.warns(UserWarning, match="Received: 0 for 3 epochs in a row") as record:
         history = check(tmp_path, model, [Interrupt(1)], callbacks, epochs=9)
-    assert len(record) == 2
+    # Once in the run that is not interrupted, once in the one that goes on.
+    assert len([w for w in record if "PosteriorCollapse" in str(w.message)]) == 2
     assert history.epoch == [0, 1, 2, 3]
     assert history.history["learning_rate"][2:] == pytest.approx([0.05, 0.005])
 
@@ -158,7 +165,7 @@ def test_rows_of_a_log_are_those_of_a_whole_run(tmp_path, model, append):
     expected = path.read_bytes()
     path.unlink()
     # After the row of an epoch, before the backup that follows it.
-    for interrupt in (Interrupt(1), Interrupt(2), Interrupt(None)):
+    for interrupt in (Interrupt(1), Interrupt(None)):
         log = keras.callbacks.CSVLogger(path, append=append)
         backup = BackupAndRestore(tmp_path / "backup", callbacks=[log])
         with contextlib.suppress(InterruptedError):
@@ -197,13 +204,11 @@ class Shuffled(keras.utils.PyDataset):
     noise = 0.0
 
 
-@pytest.mark.parametrize("save_freq", ["epoch", 2])
-def test_the_order_of_a_py_dataset(tmp_path, model, save_freq):
-    check(tmp_path, model, [Interrupt(2, 3)], list, save_freq, Shuffled, batch_size=None)
+def test_the_order_of_a_py_dataset(tmp_path, model):
+    check(tmp_path, model, [Interrupt(2, 3)], list, 2, Shuffled, batch_size=None)
 
 
-@pytest.mark.parametrize("save_freq", ["epoch", 2])
-def test_an_order_that_is_a_function_of_the_clock(tmp_path, model, save_freq):
+def test_an_order_that_is_a_function_of_the_clock(tmp_path, model):
     # The recipe of docs/resume.md.
     steps = 5
 
@@ -221,18 +226,17 @@ def test_an_order_that_is_a_function_of_the_clock(tmp_path, model, save_freq):
     restart(model)
     first = order_now()
     assert_same([order_now()], [first])
-    check(tmp_path, model, [Interrupt(2, 3)], list, save_freq, data, batch_size=None)
+    check(tmp_path, model, [Interrupt(2, 3)], list, 2, data, batch_size=None)
     assert int(model.optimizer.iterations) == 4 * steps
     assert not np.array_equal(order_now(), first)
 
 
-@pytest.mark.parametrize("remembered", [True, False])
-def test_an_animation_has_the_pictures_of_all_epochs(tmp_path, model, remembered):
+def test_an_animation_has_the_pictures_of_all_epochs(tmp_path, model):
     from PIL import Image
 
     for interrupt in (Interrupt(1), Interrupt(None)):
         traversal = LatentTraversal(tmp_path / "pictures", dims=1, num_steps=2, formats="gif")
-        backup = BackupAndRestore(tmp_path / "backup", callbacks=[traversal] * remembered)
+        backup = BackupAndRestore(tmp_path / "backup", callbacks=[traversal])
         with contextlib.suppress(InterruptedError):
             restart(model).fit(X, epochs=3, verbose=0, callbacks=[traversal, backup, interrupt])
     with Image.open(tmp_path / "pictures" / "traversal.gif") as gif:

@@ -80,10 +80,3 @@ def test_a_damaged_keras_file_is_an_error_that_names_it(build, tmp_path, damage)
     path.write_bytes(text[damage])
     with pytest.raises(ValueError, match=r"model\.keras.*accessible `.keras` zip file"):
         keras.models.load_model(path)
-
-
-def test_weights_of_another_model_are_an_error(build, tmp_path):
-    path = tmp_path / "model.weights.h5"
-    build(features=3).save_weights(path)
-    with pytest.raises(ValueError, match="could not be loaded"):
-        build().load_weights(path)
