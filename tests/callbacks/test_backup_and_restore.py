@@ -119,7 +119,7 @@ def test_an_epoch_that_is_interrupted_is_trained_again(tmp_path, model):
 
 
 def test_the_middle_of_an_epoch_is_gone_on_from(tmp_path, model):
-    # The last two while batches pass by: no backup is older than one of them.
+    # The backup is that after two batches of the epoch: the last two errors come as these pass by.
     interrupts = [Interrupt(2, 3), Interrupt(2, 0), Interrupt(2, 1)]
     check(tmp_path, model, interrupts, save_freq=3, validation_data=(X,))
 
