@@ -20,6 +20,7 @@ import tensorflow_probability as tfp
 from _models import mlp_decoder, mlp_encoder
 
 import keras_vae
+from keras_vae._files import written_atomically
 
 BATCH_SIZE = 128
 NUM_STEPS = 100
@@ -157,8 +158,8 @@ def main():
                 module.__name__: module.__version__ for module in (keras, tf, tfp, np, keras_vae)
             },
         }
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+        with written_atomically(arguments.json) as temporary:
+            temporary.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

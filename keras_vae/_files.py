@@ -1,6 +1,7 @@
 """Files that are complete or not there."""
 
 import contextlib
+import glob
 import os
 import pathlib
 import uuid
@@ -22,3 +23,11 @@ def written_atomically(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path):
+    """Deletes temporary files of `written_atomically(path)` whose writers were killed."""
+    path = pathlib.Path(path)
+    name, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    for leftover in path.parent.glob(f".{name}-{'[0-9a-f]' * 32}{suffix}"):
+        leftover.unlink(missing_ok=True)

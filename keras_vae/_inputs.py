@@ -1,5 +1,6 @@
 """How data comes into a `VAEModel`: one tensor, or x with a condition."""
 
+import keras
 import tensorflow as tf
 
 from keras_vae._numerics import wide
@@ -59,3 +60,10 @@ def example_weights(sample_weight, batch_size, dtype):
             "Mark missing entries of the data by NaN instead."
         )
     return tf.ensure_shape(tf.cast(wide(weights), dtype), batch_size)
+
+
+def without_optionals(data):
+    """Returns a batch with None in place of Keras' optional values, which mark what is absent."""
+    return keras.tree.map_structure(
+        lambda part: None if isinstance(part, tf.experimental.Optional) else part, data
+    )

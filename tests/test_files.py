@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from keras_vae._files import written_atomically
+from keras_vae._files import remove_leftovers, written_atomically
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -54,3 +54,18 @@ def test_a_folder_that_is_a_file_is_an_os_error(tmp_path):
         written_atomically(tmp_path / "file" / "picture.png"),
     ):
         pass
+
+
+def test_only_leftovers_of_this_file_are_removed(tmp_path):
+    path = tmp_path / "backup.npz"
+    with written_atomically(path) as temporary:
+        temporary.write_text("whole")
+        # A writer that is killed leaves its temporary file.
+        os.link(temporary, temporary.with_name(temporary.name.replace(".backup", ".other")))
+        (tmp_path / ".backup-of-my-thesis.npz").write_text("precious")
+        kept = {path.name for path in tmp_path.iterdir()} - {temporary.name}
+        remove_leftovers(path)
+        assert {path.name for path in tmp_path.iterdir()} == kept
+        temporary.write_text("whole")
+    remove_leftovers(path)
+    assert path.exists()

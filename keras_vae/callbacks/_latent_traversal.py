@@ -1,15 +1,16 @@
+import functools
 import io
 import pathlib
 import re
-import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae._checks import count
-from keras_vae._files import written_atomically
+from keras_vae._files import remove_leftovers, written_atomically
 from keras_vae.callbacks._arguments import checked_dims, checked_formats, checked_quantiles
+from keras_vae.callbacks._attempts import Attempts
 from keras_vae.callbacks._pictures import figure_of, save_gif
 from keras_vae.callbacks._traversal import traverse
 
@@ -88,7 +89,7 @@ class LatentTraversal(keras.callbacks.Callback):
         # What does not fit the model is told now and not after an epoch.
         self._figure("Latent traversal before training")
         self._first_epoch, self._frames = None, []
-        self._writer, self._warned = None, False
+        self._writer, self._attempts = None, Attempts(type(self).__name__, "picture")
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._first_epoch is None:
@@ -103,7 +104,7 @@ class LatentTraversal(keras.callbacks.Callback):
         if "gif" in self.formats and frames:
             self._write(self.directory / "traversal.gif", lambda path: save_gif(path, frames))
         if self._writer is not None:
-            self._writer.close()
+            self._attempts.succeeds(self.directory, self._writer.close)
 
     def _draw(self, epoch):
         """Draws and writes the picture of this epoch, counted from 1."""
@@ -113,9 +114,11 @@ class LatentTraversal(keras.callbacks.Callback):
         digits = max(4, len(str(self.params.get("epochs", 0))))
         path = self.directory / f"traversal_epoch_{epoch:0{digits}d}.png"
         if self._write(path, lambda temporary: temporary.write_bytes(png.getvalue())):
-            self._frames.append(path)
+            # A text, which a backup can hold.
+            self._frames.append(str(path))
         if "tensorboard" in self.formats:
-            self._summarize(png.getvalue(), epoch)
+            summarize = functools.partial(self._summarize, png.getvalue(), epoch)
+            self._attempts.succeeds(self.directory, summarize)
 
     def _figure(self, title):
         return figure_of(traverse(self.model, self.x, self.dims, self.quantiles), title)
@@ -130,33 +133,21 @@ class LatentTraversal(keras.callbacks.Callback):
 
     def _write(self, path, write):
         """Returns whether the file could be written; warns the first time that it could not."""
-        try:
+
+        def write_whole():
+            # Of a run that was killed in the middle of this file.
+            remove_leftovers(path)
             with written_atomically(path) as temporary:
                 write(temporary)
-        except OSError as error:
-            self._warn(path, error)
-            return False
-        return True
+
+        return self._attempts.succeeds(path, write_whole)
 
     def _summarize(self, png, epoch):
-        try:
-            if self._writer is None:
-                self._writer = tf.summary.create_file_writer(str(self.directory))
-            with self._writer.as_default():
-                tf.summary.image("latent_traversal", tf.image.decode_png(png)[tf.newaxis], epoch)
-            self._writer.flush()
-        except (OSError, tf.errors.OpError) as error:
-            self._warn(self.directory, error)
-
-    def _warn(self, path, error):
-        if not self._warned:
-            warnings.warn(
-                f"LatentTraversal expects to write {path}. Received: {error}. Training goes on "
-                "without this picture, and without a word about others that fail after it. "
-                "Take a directory that can be written.",
-                stacklevel=2,
-            )
-        self._warned = True
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.directory))
+        with self._writer.as_default():
+            tf.summary.image("latent_traversal", tf.image.decode_png(png)[tf.newaxis], epoch)
+        self._writer.flush()
 
 
 def _epoch_of(path):

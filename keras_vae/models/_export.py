@@ -39,7 +39,11 @@ def export(model, path, overwrite=True):
 
 
 def _exchange(new, path):
-    """Gives the directory `new` the name `path`; what has it now is deleted last."""
+    """Gives the directory `new` the name `path`; what has it now is deleted last.
+
+    A directory cannot be replaced at once: a process that is killed between the two renames leaves
+    no model of this name, but both models whole beside it, under names that begin with a dot.
+    """
     if not path.exists():
         new.rename(path)
         return
@@ -50,7 +54,8 @@ def _exchange(new, path):
     except BaseException:
         old.rename(path)
         raise
-    shutil.rmtree(old)
+    # The new model is there: what is left of the old one is no reason to fail.
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _served(model):

@@ -8,6 +8,8 @@ those calls than in its steps.
 import keras
 import tensorflow as tf
 
+from keras_vae._inputs import without_optionals
+
 # Longer blocks gain nothing, but their batches are in memory at once.
 _LONGEST_BLOCK = 50
 
@@ -34,7 +36,7 @@ def train_function(model, otherwise):
 def _single_step(model):
     step = _compiled(model, model.train_step)
     # The end of the data is an OutOfRangeError, which `fit` expects.
-    return _graph(lambda iterator: step(_without_optionals(iterator.get_next())))
+    return _graph(lambda iterator: step(without_optionals(iterator.get_next())))
 
 
 def _several_steps(model):
@@ -84,12 +86,12 @@ def _run_block(iterator, length, step, loop):
 
     The loop takes batches of one shape, and all of them. Others are run one by one.
     """
-    first = _without_optionals(iterator.get_next())
+    first = without_optionals(iterator.get_next())
     others = [iterator.get_next_as_optional() for _ in range(length - 1)]
     present = [batch.has_value() for batch in others]
 
     def all_steps():
-        batches = [first, *(_without_optionals(batch.get_value()) for batch in others)]
+        batches = [first, *(without_optionals(batch.get_value()) for batch in others)]
         return tf.cond(
             _have_one_shape(batches),
             lambda: loop(keras.tree.map_structure(lambda *parts: tf.stack(parts), *batches)),
@@ -101,7 +103,7 @@ def _run_block(iterator, length, step, loop):
         for is_present, batch in zip(present, others, strict=True):
             logs = tf.cond(
                 is_present,
-                lambda batch=batch: step(_without_optionals(batch.get_value())),
+                lambda batch=batch: step(without_optionals(batch.get_value())),
                 lambda logs=logs: logs,
             )
         return logs
@@ -129,10 +131,3 @@ def _is_dense(iterator):
         return False
     parts = keras.tree.flatten(iterator.element_spec)
     return all(isinstance(part, (tf.TensorSpec, tf.OptionalSpec)) for part in parts)
-
-
-def _without_optionals(data):
-    """Keras marks absent targets and weights in its data as optional values."""
-    return keras.tree.map_structure(
-        lambda part: None if isinstance(part, tf.experimental.Optional) else part, data
-    )

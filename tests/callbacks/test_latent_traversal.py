@@ -150,6 +150,29 @@ def test_a_disk_that_is_full_only_for_tensorboard_is_one_warning(tmp_path, monke
     assert len(os.listdir(tmp_path)) == 3
 
 
+def test_half_a_picture_of_a_run_that_was_killed_is_deleted(tmp_path):
+    (tmp_path / f".traversal_epoch_0001-{'0a' * 16}.png").write_text("half")
+    fit(LatentTraversal(tmp_path, X), epochs=1)
+    assert os.listdir(tmp_path) == ["traversal_epoch_0001.png"]
+
+
+def test_a_disk_that_is_full_when_training_ends_is_one_warning(tmp_path, monkeypatch):
+    create = tf.summary.create_file_writer
+
+    def create_and_refuse_to_close(path):
+        writer = create(path)
+
+        def refuse():
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+        monkeypatch.setattr(writer, "close", refuse)
+        return writer
+
+    monkeypatch.setattr(tf.summary, "create_file_writer", create_and_refuse_to_close)
+    with pytest.warns(UserWarning, match="No space left on device"):
+        fit(LatentTraversal(tmp_path, X, formats="tensorboard"))
+
+
 def test_it_writes_again_once_it_can(tmp_path, monkeypatch):
     replace, calls = os.replace, []
 

@@ -227,6 +227,22 @@ def test_an_exchange_that_fails_leaves_the_old_model(build, tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["served"]
 
 
+def test_an_old_model_that_cannot_be_deleted_is_no_failure(build, data, tmp_path, monkeypatch):
+    directory = tmp_path / "served"
+    build().export(directory)
+
+    def refuse(path, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError("stale file handle")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    model = build(weights_seed=1)
+    model.export(directory)
+    served = tf.saved_model.load(str(directory)).signatures["serving_default"]
+    result = served(x=tf.constant(data))["reconstruction"]
+    np.testing.assert_allclose(result, model(data), rtol=1e-5, atol=1e-6)
+
+
 def test_foreign_files_are_not_deleted(build, tmp_path):
     (tmp_path / "precious.txt").write_text("thesis")
     with pytest.raises(ValueError, match=r"which holds other files. Take another path"):
