@@ -3,24 +3,20 @@
 One process, contestants one after the other in every round, so that the noise of a shared
 machine hits all alike; a ratio is the median over the rounds of the ratios within a round. Run:
 
-    python benchmarks/step_time.py [--rounds 21] [--json benchmarks/results/step_time.json]
+    python benchmarks/step_time.py [--rounds 21]
 """
 
 import argparse
 import itertools
-import json
-import pathlib
-import platform
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 from _models import mlp_decoder, mlp_encoder
+from _results import RESULTS, markdown, save
 
 import keras_vae
-from keras_vae._files import written_atomically
 
 BATCH_SIZE = 128
 NUM_STEPS = 100
@@ -126,7 +122,6 @@ def ratio(times, base):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     keras.utils.set_random_seed(1)
     x = np.random.default_rng(1).uniform(size=(NUM_STEPS * BATCH_SIZE, 784)).astype("float32")
@@ -139,27 +134,26 @@ def main():
             x, jit_compile=True, steps_per_execution=20
         ),
     }
+    start = time.perf_counter()
     times = measure(contestants, arguments.rounds)
     medians = {name: float(np.median(values)) for name, values in times.items()}
     ratios = {
         base: {name: ratio(values, times[base]) for name, values in times.items()}
-        for base in (PRODUCTS, LOOP)
+        for base in (LOOP, PRODUCTS)
     }
-    print(f"{'':44}{'ms a step':>10}{'x products':>12}{'x loop':>8}")
+    table = [("", "ms a step", "x the hand-written loop", "x the matrix products")]
     for name, median in medians.items():
-        print(f"{name:44}{median:10.2f}{ratios[PRODUCTS][name]:12.2f}{ratios[LOOP][name]:8.2f}")
-    if arguments.json:
-        result = {
-            "medians_ms": medians,
-            "ratios": ratios,
-            "rounds_ms": times,
-            "machine": {"processor": platform.processor() or platform.machine()},
-            "versions": {
-                module.__name__: module.__version__ for module in (keras, tf, tfp, np, keras_vae)
-            },
-        }
-        with written_atomically(arguments.json) as temporary:
-            temporary.write_text(json.dumps(result, indent=1) + "\n")
+        table.append((name, f"{median:.1f}", *(f"{ratios[b][name]:.2f}" for b in ratios)))
+    print(markdown(table))
+    save(
+        RESULTS / "step_time",
+        table,
+        medians_ms=medians,
+        ratios=ratios,
+        rounds_ms=times,
+        seconds=time.perf_counter() - start,
+        seed=1,
+    )
 
 
 if __name__ == "__main__":
