@@ -1,0 +1,17 @@
+"""A VAE as a scikit-learn estimator: in pipelines, searches and cross-validation.
+
+scikit-learn is imported with the estimator, not with this package.
+"""
+
+from keras_vae import _requirements
+
+__all__ = ["VAETransformer"]
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _requirements.check_scikit_learn("VAETransformer", "whose interface it has")
+    from keras_vae.sklearn._transformer import VAETransformer
+
+    return VAETransformer
