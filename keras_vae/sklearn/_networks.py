@@ -6,6 +6,15 @@ import tensorflow as tf
 from keras_vae import families
 from keras_vae.models import VAEModel
 
+LIKELIHOODS = {
+    "normal": lambda features: families.Normal(features, scale="optimal", dtype="float64"),
+    "laplace": families.Laplace,
+    "bernoulli": families.Bernoulli,
+    "continuous_bernoulli": families.ContinuousBernoulli,
+    "poisson": families.Poisson,
+    "negative_binomial": families.NegativeBinomial,
+}
+_LEARNING_RATE = 3e-3
 # Tracing a step takes as long as some hundred small steps without it.
 _STEPS_WORTH_TRACING = 30
 
@@ -13,10 +22,7 @@ _STEPS_WORTH_TRACING = 30
 def build(x, num_latents, hidden_units, likelihood, seed):
     """Returns a `VAEModel` in double precision for data of this shape."""
     features = x.shape[1]
-    if likelihood == "normal":
-        family = families.Normal(features, scale="optimal", dtype="float64")
-    else:
-        family = families.get(likelihood, (features,))
+    family = LIKELIHOODS[likelihood](features)
     posterior = families.MultivariateNormalDiag(num_latents)
     seeds = iter(range(seed, seed + 2 * len(hidden_units) + 2))
     encoder = _network(features, hidden_units, posterior.params_size, seeds)
@@ -34,7 +40,9 @@ def train(model, x, epochs, batch_size, seed):
 
     data = tf.constant(x)
     epoch = tf.data.Dataset.range(epochs, output_type=tf.int32).flat_map(batches)
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=epochs * steps < _STEPS_WORTH_TRACING)
+    # To nothing by the end, so that the result is an average and not the last step's noise.
+    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps)
+    model.compile(keras.optimizers.Adam(rate), run_eagerly=epochs * steps < _STEPS_WORTH_TRACING)
     model.fit(
         epoch.map(lambda rows: tf.gather(data, rows)),
         epochs=epochs,

@@ -4,7 +4,8 @@ import typing
 
 import numpy as np
 
-_STANDARDISED = "normal"
+# Families of real numbers, whose units mean nothing to a network.
+_STANDARDISED = ("normal", "laplace")
 
 
 class Scaling(typing.NamedTuple):
@@ -17,7 +18,7 @@ class Scaling(typing.NamedTuple):
     def of(cls, x, likelihood):
         """Returns the scaling that the likelihood asks for, from data with NaN for missing."""
         mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
-        if likelihood == _STANDARDISED:
+        if likelihood in _STANDARDISED:
             observed = ~np.isnan(x)
             number = np.maximum(observed.sum(axis=0), 1)
             mean = np.where(observed, x, 0.0).sum(axis=0, dtype="float64") / number

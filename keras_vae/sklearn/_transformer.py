@@ -4,9 +4,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from keras_vae._checks import count, counts
+from keras_vae._checks import choice, count, counts
 from keras_vae._random import as_seed, fold_in, standard_normal
-from keras_vae.sklearn._networks import build, train
+from keras_vae.sklearn._networks import LIKELIHOODS, build, train
 from keras_vae.sklearn._scaling import Scaling
 
 _LARGEST_SEED = 2**31 - 1
@@ -19,10 +19,11 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """A variational autoencoder that stands where `sklearn.decomposition.PCA` stood.
 
     Dense networks around `VAEModel`, with a standard normal prior and a `MultivariateNormalDiag`
-    posterior. Real-valued data (`likelihood="normal"`) are standardised inside, column by column,
-    and share one noise scale, which is learned; what comes out is in the units of the data, and
-    so is the density that `score_samples` gives. Data of another likelihood are taken as they
-    are: values in [0, 1] for "bernoulli", counts for "poisson". NaN is missing.
+    posterior. Real numbers (`likelihood="normal"` or "laplace") are standardised inside, column by
+    column; what comes out is in the units of the data, and so is the density that `score_samples`
+    gives. "normal" has one noise scale for all columns, which is learned, as probabilistic PCA
+    has. Data of another likelihood are taken as they are: values in [0, 1] for "bernoulli",
+    counts for "poisson". NaN is missing.
 
     Everything is computed in double precision and without global seeds: the same `random_state`
     gives the same numbers, one example at a time or all at once.
@@ -34,9 +35,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         n_components: Integer >= 1, the number of latents. Defaults to 2.
         hidden_units: Tuple of integers, the encoder's hidden layers; the decoder has them in
             reverse. Defaults to (128,).
-        likelihood: Name of a family of independent entries, such as "normal", "bernoulli",
-            "continuous_bernoulli", "laplace", "student_t", "poisson" or "negative_binomial".
-            Defaults to "normal".
+        likelihood: "normal", "laplace", "bernoulli", "continuous_bernoulli", "poisson" or
+            "negative_binomial". Defaults to "normal".
         epochs: Integer >= 1. Defaults to 100.
         batch_size: Integer >= 1. Defaults to 64.
         random_state: Integer, `numpy.random.RandomState` or None, as in scikit-learn. Defaults to
@@ -88,6 +88,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         hidden_units = counts(self.hidden_units, "hidden_units", owner)
         epochs = count(self.epochs, "epochs", owner)
         batch_size = count(self.batch_size, "batch_size", owner)
+        choice(self.likelihood, "likelihood", owner, LIKELIHOODS)
         X = self._checked(X, reset=True)
         seed = int(check_random_state(self.random_state).randint(_LARGEST_SEED))
         self._scaling = Scaling.of(X, self.likelihood)

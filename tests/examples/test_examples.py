@@ -28,6 +28,10 @@ WRITES = {
     "counts.py": ["counts.png"],
     "objectives.py": ["objectives.png"],
     "rate_distortion.py": ["rate_distortion.png"],
+    "inpainting.py": ["inpainting.png"],
+    "anomalies.py": ["anomalies.png"],
+    "attributes.py": ["attributes.png"],
+    "transformer.py": ["transformer.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -44,6 +48,10 @@ PRINTS = {
     "counts.py": ["negative binomial", "more than Poisson", "written to"],
     "objectives.py": ["ELBO: log p(x) = ", "above the ELBO: ", "written to"],
     "rate_distortion.py": ["rate KL(q(z|x) || p(z))", "beta = 20: log p(x)", "written to"],
+    "inpainting.py": ["mean of the pixel", "impute, best guess", "written to"],
+    "anomalies.py": ["called strange: ", "of the 4s", "written to"],
+    "attributes.py": ["of their kind:", "same digit", "written to"],
+    "transformer.py": ["PCA: accuracy", "VAE: accuracy", "written to"],
 }
 
 
