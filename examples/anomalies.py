@@ -51,14 +51,15 @@ def train(x, epochs):
 
 
 def draw_scores(axis, normal, strange, threshold):
-    bins = np.linspace(min(normal.min(), strange.min()), np.quantile(strange, 0.99), 40)
+    ends = np.quantile(np.concatenate([normal, strange]), (0.0, 0.995))
+    bins = np.linspace(*ends, 40)
     axis.hist(normal, bins, alpha=0.7, density=True, label="digits of the kinds trained on")
     axis.hist(strange, bins, alpha=0.7, density=True, label=f"{STRANGE}s, never seen")
     axis.axvline(threshold, color="black", linestyle="--")
-    axis.text(threshold, axis.get_ylim()[1], " called strange", va="top")
+    axis.text(threshold, 0.7 * axis.get_ylim()[1], "  called strange \u2192")
     axis.set(xlabel="anomaly score: -log p(x), nats", ylabel="share", yticks=[])
-    axis.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), fontsize=8)
-    axis.set_title("Scores, and the threshold of a 5 % error", fontsize=10)
+    axis.legend(loc="upper right", fontsize=8)
+    axis.set_title("Scores: at most 5 % of normal digits are called strange", fontsize=10)
 
 
 def draw_curves(axis, scores):
@@ -100,8 +101,8 @@ def main(arguments=None):
     normal, strange = scores["log_likelihood"]
     print(f"called strange: {np.mean(normal > threshold):.1%} of unseen normal digits,")
     print(f"                {np.mean(strange > threshold):.1%} of the {STRANGE}s")
-    figure = Figure(figsize=(11, 5.6), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(3, 1))
+    figure = Figure(figsize=(11, 6.2), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2.2, 1))
     left, right = top.subplots(1, 2)
     draw_scores(left, normal, strange, threshold)
     draw_curves(right, scores)

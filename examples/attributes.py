@@ -41,17 +41,20 @@ def train(x, epochs):
     return model
 
 
-def draw(path, model, x, vectors):
-    """Draws digits, one a column, bolder from row to row, for each vector."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for axis, (title, vector) in zip(figure.subplots(1, 2), vectors.items(), strict=True):
-        rows = [tasks.add_attribute(model, x, vector, strength) for strength in STRENGTHS]
-        rows = np.array(rows).reshape(len(STRENGTHS), -1, 8, 8)
-        rows = np.pad(rows, ((0, 0), (0, 0), (1, 1), (1, 1)))
-        axis.imshow(np.vstack([np.hstack(row) for row in rows]), cmap="Greys", vmin=0, vmax=1)
-        axis.set_yticks(np.arange(len(STRENGTHS)) * 10 + 5, [f"{s:+g}" for s in STRENGTHS])
-        axis.set(ylabel="strength", xticks=[])
-        axis.set_title(title, fontsize=11)
+def draw(path, images, shares):
+    """Draws digits that get bolder from row to row, and how many remain what they were."""
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
+    rows = images.reshape(len(STRENGTHS), -1, 8, 8)
+    rows = np.pad(rows, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    left.imshow(np.vstack([np.hstack(row) for row in rows]), cmap="Greys", vmin=0, vmax=1)
+    left.set_yticks(np.arange(len(STRENGTHS)) * 10 + 4.5, [f"{s:+g}" for s in STRENGTHS])
+    left.set(ylabel="strength", xticks=[], title="Ten digits, with less and with more ink")
+    for name, values in shares.items():
+        right.plot(STRENGTHS, values, "o-", label=name)
+    right.set(xlabel="strength", ylabel="share", title="Digits that are still the same digit")
+    right.legend(loc="lower center", title="direction: digits with more ink than")
+    right.margins(y=0.4)
     figure.savefig(path, dpi=80)
 
 
@@ -66,21 +69,22 @@ def main(arguments=None):
     ink = x.sum(axis=1)
     medians = np.array([np.median(ink[digits == digit]) for digit in range(10)])
     vectors = {
-        "more ink than others": tasks.attribute_vector(model, x, ink > np.median(ink)),
-        "more ink than others of their kind": tasks.attribute_vector(
+        "all others": tasks.attribute_vector(model, x, ink > np.median(ink)),
+        "others of their kind": tasks.attribute_vector(
             model, x, ink > medians[digits], groups=digits
         ),
     }
     classifier = KNeighborsClassifier(5).fit(x, digits)
+    shares = {}
     for name, vector in vectors.items():
-        print(f"{name}:")
-        for strength in STRENGTHS:
-            moved = tasks.add_attribute(model, x, vector, strength)
-            same = np.mean(classifier.predict(moved) == digits)
-            print(f"    {strength:+g}: ink {moved.sum(axis=1).mean():.1f}, same digit {same:.0%}")
+        moved = [tasks.add_attribute(model, x, vector, strength) for strength in STRENGTHS]
+        shares[name] = [np.mean(classifier.predict(images) == digits) for images in moved]
+        print(f"more ink than {name}:")
+        for strength, images, share in zip(STRENGTHS, moved, shares[name], strict=True):
+            print(f"    {strength:+g}: ink {images.sum(axis=1).mean():.1f}, same digit {share:.0%}")
     options.output.mkdir(parents=True, exist_ok=True)
-    first = x[[np.flatnonzero(digits == digit)[1] for digit in range(10)]]
-    draw(options.output / "attributes.png", model, first, vectors)
+    first = [np.flatnonzero(digits == digit)[3] for digit in range(10)]
+    draw(options.output / "attributes.png", np.stack(moved)[:, first], shares)
     print(f"written to {options.output}/")
 
 

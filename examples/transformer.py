@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 
 from keras_vae.sklearn import VAETransformer
 
-SIZES = (1, 2, 3, 4, 6, 8)
+SIZES = (1, 2, 3, 4, 6)
 
 
 def steps(epochs):
@@ -45,13 +45,13 @@ def draw_map(axis, codes, digits, title):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("transformer"))
     options = parser.parse_args(arguments)
     x, digits = load_digits(return_X_y=True)
     split = train_test_split(x / 16, digits, test_size=600, random_state=0, stratify=digits)
     x_train, x_test, digits_train, digits_test = split
-    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure = Figure(figsize=(12, 4.4), layout="constrained")
     *maps, right = figure.subplots(1, 3)
     for axis, (name, step) in zip(maps, steps(options.epochs).items(), strict=True):
         accuracies = []
@@ -65,9 +65,10 @@ def main(arguments=None):
         table = ", ".join(f"{a:.2f} ({s})" for a, s in zip(accuracies, SIZES, strict=True))
         print(f"{name}: accuracy (components) {table}")
         right.plot(SIZES, accuracies, "o-", label=name)
-    maps[1].legend(fontsize=8, markerscale=1.5, ncols=2, title="digit", title_fontsize=8)
+    handles = maps[1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower left", ncols=10, markerscale=2, fontsize=9)
     right.set(xlabel="components", ylabel="accuracy", ylim=(0, 1), xticks=SIZES)
-    right.set_title("Unseen digits, classified by their components")
+    right.set_title("Unseen digits, classified")
     right.legend()
     options.output.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.output / "transformer.png", dpi=80)

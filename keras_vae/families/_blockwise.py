@@ -110,7 +110,7 @@ class Blockwise(Family, keras.layers.Layer):
         return tf.concat([family._event_of(part) for family, part in pairs], axis=-1)
 
     def _sample_missing(self, x, missing, seed, *blocks):
-        seeds = tf.unstack(tfp.random.split_seed(seed, len(blocks)))
+        seeds = tfp.random.split_seed(seed, len(blocks))
         samples = [
             family._sample_missing(x, missing, noise, *parameters)
             for noise, (family, x, missing, *parameters) in zip(

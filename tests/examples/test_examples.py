@@ -50,7 +50,7 @@ PRINTS = {
     "rate_distortion.py": ["rate KL(q(z|x) || p(z))", "beta = 20: log p(x)", "written to"],
     "inpainting.py": ["mean of the pixel", "impute, best guess", "written to"],
     "anomalies.py": ["called strange: ", "of the 4s", "written to"],
-    "attributes.py": ["of their kind:", "same digit", "written to"],
+    "attributes.py": ["more ink than others of their kind:", "same digit", "written to"],
     "transformer.py": ["PCA: accuracy", "VAE: accuracy", "written to"],
 }
 
