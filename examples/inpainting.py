@@ -63,7 +63,7 @@ def error(filled, x, missing):
 
 def draw(path, rows):
     """Draws a row of digits under each name; what is missing is blue."""
-    figure = Figure(figsize=(NUM_SHOWN * 0.75, len(rows) * 0.7), layout="constrained")
+    figure = Figure(figsize=(NUM_SHOWN * 0.68 + 1, len(rows) * 0.7), layout="constrained")
     axes = figure.subplots(len(rows), 1)
     for axis, (name, images) in zip(axes, rows.items(), strict=True):
         gap = ((0, 0), (1, 1), (1, 1))

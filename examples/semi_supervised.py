@@ -4,8 +4,7 @@
 
 Of 1297 digits 30 have a label. A classifier q(y|x) learns from these alone, or as a part of a VAE
 that must explain all images by their digit y and their style z. Where the label is unknown, every
-digit is tried, and the bound is the mean over them: no sampling of classes. Writes
-`semi_supervised/semi_supervised.png`: the accuracy on unseen digits, and styles in other digits.
+digit is tried: no sampling of classes. Writes `semi_supervised/semi_supervised.png`.
 """
 
 import argparse
@@ -19,10 +18,12 @@ import numpy as np
 from keras import layers, ops
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
+from sklearn.utils import shuffle
 
 from keras_vae import divergences, families, priors
 
 CLASSES, LATENTS, PIXELS, UNKNOWN = 10, 8, 64, -1
+WEIGHT = 50.0  # Of the labels for the classifier, beside the bound.
 
 
 def mlp(inputs, outputs):
@@ -33,9 +34,8 @@ def mlp(inputs, outputs):
 class SemiSupervised(keras.Model):
     """p(y) p(z) p(x|y, z) with q(y|x) q(z|x, y), every y tried (Kingma et al., 2014, M2)."""
 
-    def __init__(self, weight):
+    def __init__(self):
         super().__init__()
-        self.weight = weight  # Of the labels for the classifier, beside the bound.
         self.posterior = families.MultivariateNormalDiag(LATENTS)
         self.likelihood = families.Normal(PIXELS, scale=0.3)
         self.prior = priors.StandardNormal(LATENTS)
@@ -58,22 +58,21 @@ class SemiSupervised(keras.Model):
         )
         return ops.reshape(bound, (-1, CLASSES)) - np.log(CLASSES)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, **kwargs):
+    def compute_loss(self, x, y, y_pred, sample_weight, training=True):
         """Returns -log p(x, y) where y is known, -log p(x) where it is not, and the labels'."""
         bound, log_q = self.bound(x), ops.log_softmax(y_pred)
         label = ops.one_hot(y, CLASSES)  # No class where it is not known.
-        labelled = -ops.sum(label * (bound + self.weight * log_q), axis=-1)
+        labelled = -ops.sum(label * (bound + WEIGHT * log_q), axis=-1)
         unlabelled = -ops.sum(ops.exp(log_q) * (bound - log_q), axis=-1)
         return ops.mean(ops.where(y == UNKNOWN, unlabelled, labelled))
 
 
 def train_both(x, labels, epochs):
-    """Returns the classifier of the labelled digits alone, and the model of all of them."""
     keras.utils.set_random_seed(1)
     alone = mlp(PIXELS, CLASSES)
     alone.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     alone.fit(x[labels != UNKNOWN], labels[labels != UNKNOWN], epochs=2 * epochs, verbose=0)
-    model = SemiSupervised(weight=50.0)
+    model = SemiSupervised()
     model.compile(keras.optimizers.Adam(2e-3))
     model.fit(x, labels, epochs=epochs, batch_size=64, verbose=0)
     return alone, model
@@ -85,7 +84,7 @@ def draw(path, accuracies, model, x):
     left.bar_label(left.bar(*zip(*accuracies.items(), strict=True)), fmt="{:.0%}")
     left.set(title="Unseen digits that are told right", ylim=(0, 1), yticks=[])
     classes = np.eye(CLASSES, dtype="float32")
-    y = classes[ops.argmax(model(x), axis=-1)]
+    y = classes[np.argmax(model(x), axis=-1)]
     z = model.posterior.point_estimate(model.encoder(ops.concatenate([x, y], -1)))
     z = ops.repeat(z, CLASSES, axis=0)
     written = model.decoder(ops.concatenate([z, np.tile(classes, (len(x), 1))], -1))
@@ -102,12 +101,10 @@ def main(arguments=None):
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("semi_supervised"))
     options = parser.parse_args(arguments)
-    x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(x))
-    x, y = x[order].astype("float32") / 16, y[order]
-    labels = np.full(len(x) - 500, UNKNOWN)
-    for digit in range(CLASSES):
-        labels[np.flatnonzero(y[:-500] == digit)[:3]] = digit
+    x, y = shuffle(*load_digits(return_X_y=True), random_state=0)
+    x = x.astype("float32") / 16
+    known = np.concatenate([np.flatnonzero(y == digit)[:3] for digit in range(CLASSES)])
+    labels = np.where(np.isin(np.arange(len(x) - 500), known), y[:-500], UNKNOWN)
     alone, model = train_both(x[:-500], labels, options.epochs)
     accuracies = {
         name: np.mean(np.argmax(classifier(x[-500:]), axis=-1) == y[-500:])
