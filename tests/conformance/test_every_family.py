@@ -848,7 +848,7 @@ def test_entries_add_up_to_the_log_likelihood(row):
     if getattr(family, "support", None):
         x[1, 1, 1] = -3.0
         impossible = np.isinf(family.entry_log_likelihood(x, params))
-        assert impossible[:, 1, 1].all()
+        assert impossible[:, 1, 1, 1].all()
         assert impossible.sum() == 2
 
 

@@ -32,6 +32,7 @@ WRITES = {
     "anomalies.py": ["anomalies.png"],
     "attributes.py": ["attributes.png"],
     "transformer.py": ["transformer.png"],
+    "denoising.py": ["denoising.png"],
     "ladder.py": ["ladder.png"],
 }
 PRINTS = {
@@ -53,6 +54,7 @@ PRINTS = {
     "anomalies.py": ["called strange: ", "of the 4s", "written to"],
     "attributes.py": ["more ink than others of their kind:", "same digit", "written to"],
     "transformer.py": ["PCA: accuracy", "VAE: accuracy", "written to"],
+    "denoising.py": ["fit(noisy, clean)", "root mean squared error", "written to"],
     "ladder.py": ["test loss = -ELBO", "of it for the upper", "written to"],
 }
 

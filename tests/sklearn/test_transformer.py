@@ -1,8 +1,7 @@
 """`VAETransformer` stands where PCA stood."""
 
+import importlib.util
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import keras_vae
 from keras_vae import tasks
 from keras_vae.sklearn import VAETransformer
 from keras_vae.sklearn._scaling import Scaling
@@ -26,10 +26,10 @@ def test_scikit_learn_takes_it_for_one_of_its_own(estimator, check):
 
 @pytest.fixture(scope="module")
 def data():
-    """Three columns in other units, on a line with noise, and one that does not vary."""
+    """Three columns in other units, on a line with noise."""
     generator = np.random.default_rng(0)
     z = generator.normal(size=(600, 1))
-    x = z * [[1.0, -2.0, 1.5]] + 0.5 * generator.normal(size=(600, 3))
+    x = z * [[1.0, -1.0, 1.0]] + 0.4 * generator.normal(size=(600, 3))
     x = x * [1.0, 100.0, 0.01] + [5.0, -300.0, 0.0]
     return x
 
@@ -149,22 +149,9 @@ def test_errors(data):
         clone(TINY).set_params(hidden_units=64).fit(data)
 
 
-def test_without_scikit_learn():
-    code = (
-        "import sys\n"
-        "from importlib.machinery import PathFinder\n"
-        "find = PathFinder.find_spec\n"
-        "PathFinder.find_spec = classmethod(\n"
-        "    lambda cls, name, *rest: None if name == 'sklearn' else find(name, *rest)\n"
-        ")\n"
-        "import keras_vae\n"
-        "from keras_vae import *\n"
-        "from keras_vae.sklearn import VAETransformer\n"
-    )
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert process.returncode == 1
-    last = process.stderr.strip().splitlines()[-1]
-    assert last == (
-        "ImportError: VAETransformer expects the package scikit-learn, whose interface it has. "
-        "Received: no scikit-learn in this environment. Install it with `pip install scikit-learn`."
-    )
+def test_without_scikit_learn(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"VAETransformer expects the package scikit-learn, whos"):
+        keras_vae.sklearn.VAETransformer  # noqa: B018, the access is what raises
+    with pytest.raises(AttributeError, match=r"'keras_vae.sklearn' has no attribute 'PCA'"):
+        keras_vae.sklearn.PCA  # noqa: B018

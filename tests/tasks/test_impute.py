@@ -158,7 +158,7 @@ def table():
 
 
 def test_columns_of_every_kind(table):
-    size = 100_000
+    size = 20_000
     # A number that tells the half of the latent only roughly.
     x = np.array([[0.2, NAN, NAN, NAN, NAN, NAN]], "float32")
     binary, count, classes, direction = table.expected(0.2)
@@ -171,16 +171,14 @@ def test_columns_of_every_kind(table):
     # Neither the most probable class of any latent, nor the mean of the codes.
     assert 2 not in table.params[:, 3:6].argmax(axis=1)
     np.testing.assert_allclose(guess[4:], direction / np.linalg.norm(direction), atol=4 * share)
-    draws = tasks.impute(table.model, x, 5000, multiple=1000, seed=1)[:, 0]
+    draws = tasks.impute(table.model, x, 2000, multiple=500, seed=1)[:, 0]
     assert set(np.unique(draws[:, 1])) == {0, 1}
     np.testing.assert_array_equal(draws[:, 2], np.round(draws[:, 2]))
     np.testing.assert_allclose(np.linalg.norm(draws[:, 4:], axis=1), 1.0, atol=1e-5)
-    # The pool's shares are off as well, by 0.5 / sqrt(5000).
-    shares = np.bincount(draws[:, 3].astype(int), minlength=3) / 1000
-    np.testing.assert_allclose(
-        shares, classes, atol=4 * (0.5 / np.sqrt(1000) + 0.3 / np.sqrt(5000))
-    )
-    error = draws[:, 4:].std(axis=0) * (1 / np.sqrt(1000) + 1 / np.sqrt(5000))
+    # The pool's shares are off as well, by 0.5 / sqrt(2000).
+    shares = np.bincount(draws[:, 3].astype(int), minlength=3) / 500
+    np.testing.assert_allclose(shares, classes, atol=4 * (0.5 / np.sqrt(500) + 0.3 / np.sqrt(2000)))
+    error = draws[:, 4:].std(axis=0) * (1 / np.sqrt(500) + 1 / np.sqrt(2000))
     assert (np.abs(draws[:, 4:].mean(axis=0) - direction) < 4 * error).all()
 
 
