@@ -32,6 +32,7 @@ WRITES = {
     "anomalies.py": ["anomalies.png"],
     "attributes.py": ["attributes.png"],
     "transformer.py": ["transformer.png"],
+    "semi_supervised.py": ["semi_supervised.png"],
     "denoising.py": ["denoising.png"],
     "ladder.py": ["ladder.png"],
 }
@@ -54,6 +55,7 @@ PRINTS = {
     "anomalies.py": ["called strange: ", "of the 4s", "written to"],
     "attributes.py": ["more ink than others of their kind:", "same digit", "written to"],
     "transformer.py": ["PCA: accuracy", "VAE: accuracy", "written to"],
+    "semi_supervised.py": ["accuracy:", "30 labels, 1267 images", "written to"],
     "denoising.py": ["fit(noisy, clean)", "root mean squared error", "written to"],
     "ladder.py": ["test loss = -ELBO", "of it for the upper", "written to"],
 }
