@@ -10,6 +10,8 @@
 - `callbacks`: `KLAnnealing`, `LatentTraversal`, `PosteriorCollapse`
 - `schedules`: functions of training progress
 - `evaluation`: `report`, `log_likelihood`, disentanglement scores
+- `sklearn`: `VAETransformer`
+- `tasks`: `impute`, `anomaly_score`, `interpolate`, attributes
 """
 
 from keras_vae import _requirements
@@ -27,6 +29,8 @@ from keras_vae import (  # noqa: E402, the check must come first
     objectives,
     priors,
     schedules,
+    sklearn,
+    tasks,
 )
 from keras_vae._version import __version__  # noqa: E402
 from keras_vae.callbacks import KLAnnealing, LatentTraversal  # noqa: E402
@@ -50,4 +54,6 @@ __all__ = [
     "objectives",
     "priors",
     "schedules",
+    "sklearn",
+    "tasks",
 ]

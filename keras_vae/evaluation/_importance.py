@@ -20,23 +20,39 @@ def importance_estimate(model, x, condition, num_samples, seed, proposal="poster
         seed: Tensor of shape (2,).
         proposal: r, "posterior" or "prior".
     """
+    draw = weighted_draws(model, x, condition, proposal)
+    batch_size = tf.shape(x)[0]
+    chunk = samples_at_a_time(batch_size, num_samples)
+    dtype = model._prior_distribution(condition).dtype
+    return log_mean(
+        lambda step: draw(chunk, fold_in(seed, step))[2], num_samples, chunk, batch_size, dtype
+    )
+
+
+def weighted_draws(model, x, condition, proposal="posterior", owner="log_likelihood"):
+    """Returns a function of a number S and a seed, which draws latents and tells their weight.
+
+    The function gives z, `(S, B, *latent)`, the decoder's output for them and log w, `(S, B)`.
+
+    Args:
+        model, x, condition, proposal: As in `importance_estimate`.
+        owner: Name of the public function, for errors.
+    """
     prior = model._prior_distribution(condition)
     posterior = None
     if proposal == "posterior":
-        posterior = density(model.encode(x, condition), "log_likelihood")
+        posterior = density(model.encode(x, condition), owner)
     batch_size = tf.shape(x)[0]
-    chunk = samples_at_a_time(batch_size, num_samples)
 
-    def log_weight(step):
-        noise = fold_in(seed, step)
+    def draw(num_samples, seed):
         if posterior is not None:
             # Together: the density of its own samples is cheaper for a flow than that of others.
-            z, log_posterior = posterior.experimental_sample_and_log_prob(chunk, seed=noise)
+            z, log_posterior = posterior.experimental_sample_and_log_prob(num_samples, seed=seed)
             log_ratio = prior.log_prob(z) - log_posterior
         else:
-            shape = [chunk] if prior.batch_shape.rank else [chunk, batch_size]
-            z, log_ratio = prior.sample(shape, seed=noise), 0.0
+            shape = [num_samples] if prior.batch_shape.rank else [num_samples, batch_size]
+            z, log_ratio = prior.sample(shape, seed=seed), 0.0
         params = model._decoder_params(z, condition, training=False)
-        return model.likelihood.log_likelihood(x, params) + log_ratio
+        return z, params, model.likelihood.log_likelihood(x, params) + log_ratio
 
-    return log_mean(log_weight, num_samples, chunk, batch_size, prior.dtype)
+    return draw

@@ -1,17 +1,13 @@
 import functools
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_vae._checks import choice, count
+from keras_vae._checks import choice
 from keras_vae._inputs import split_inputs
-from keras_vae._random import as_seed, fold_in
 from keras_vae.evaluation._annealed import AnnealedImportanceSampling
-from keras_vae.evaluation._batches import batches, num_examples
 from keras_vae.evaluation._estimate import LogLikelihood
 from keras_vae.evaluation._importance import importance_estimate
-from keras_vae.evaluation._traced import traced
+from keras_vae.evaluation._run import run
 
 _METHODS = ("importance", "prior", "ais")
 
@@ -69,20 +65,17 @@ def log_likelihood(
     name, method = _method(method, owner)
     if num_samples is None:
         num_samples = 16 if isinstance(method, AnnealedImportanceSampling) else 1000
-    num_samples = count(num_samples, "num_samples", owner)
-    batch_size = 64 if batch_size is None else count(batch_size, "batch_size", owner)
-    seed = model._next_seed() if seed is None else as_seed(seed)
-    size = num_examples(x)
-    progress = keras.utils.Progbar(size, verbose=verbose, unit_name="example")
-    results = []
-    for index, batch in enumerate(batches(x, batch_size)):
-        batch = keras.tree.map_structure(tf.convert_to_tensor, batch)
-        if not model.built:
-            model(batch)
-        run = traced(model, name, functools.partial(_estimate, method), batch)
-        estimate = run(batch, tf.constant(num_samples), fold_in(seed, index))
-        results.append([part.numpy() for part in estimate])
-        progress.update(min((index + 1) * batch_size, size))
+    results = run(
+        model,
+        name,
+        functools.partial(_estimate, method),
+        x,
+        num_samples,
+        owner,
+        batch_size=batch_size,
+        seed=seed,
+        verbose=verbose,
+    )
     if not results:
         return LogLikelihood(*(np.zeros(0, np.float32) for _ in range(3)))
     return LogLikelihood(*(np.concatenate(part) for part in zip(*results, strict=True)))

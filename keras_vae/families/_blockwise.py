@@ -87,19 +87,45 @@ class Blockwise(Family, keras.layers.Layer):
         return tf.concat([family.point_estimate(block) for family, block in pairs], axis=-1)
 
     def _log_likelihood(self, x, missing, *blocks, training):
-        parts = zip(
-            self.families,
-            tf.split(x, self._event_sizes, axis=-1),
-            tf.split(missing, self._event_sizes, axis=-1),
-            blocks,
-            strict=True,
-        )
         return tf.add_n(
             [
-                family._log_likelihood(x, missing, *family._split(block), training=training)
-                for family, x, missing, block in parts
+                family._log_likelihood(x, missing, *parameters, training=training)
+                for family, x, missing, *parameters in self._parts(x, missing, blocks)
             ]
         )
+
+    def _entry_log_likelihood(self, x, missing, *blocks):
+        parts = self._parts(x, missing, blocks)
+        return tf.concat([family._entry_log_likelihood(*part) for family, *part in parts], axis=-1)
+
+    def _missing_events(self, missing):
+        pairs = zip(self.families, tf.split(missing, self._event_sizes, axis=-1), strict=True)
+        return tf.concat([family._missing_events(part) for family, part in pairs], axis=-1)
+
+    def _expectation(self, x, missing, *blocks):
+        return [family._expectation(*part) for family, *part in self._parts(x, missing, blocks)]
+
+    def _event_of(self, expectation):
+        pairs = zip(self.families, expectation, strict=True)
+        return tf.concat([family._event_of(part) for family, part in pairs], axis=-1)
+
+    def _sample_missing(self, x, missing, seed, *blocks):
+        seeds = tfp.random.split_seed(seed, len(blocks))
+        samples = [
+            family._sample_missing(x, missing, noise, *parameters)
+            for noise, (family, x, missing, *parameters) in zip(
+                seeds, self._parts(x, missing, blocks), strict=True
+            )
+        ]
+        return tf.concat(samples, axis=-1)
+
+    def _parts(self, x, missing, blocks):
+        """Returns, for each family, itself, its data, what is missing of them, its parameters."""
+        x, missing = (tf.split(part, self._event_sizes, axis=-1) for part in (x, missing))
+        return [
+            (family, *part, *family._split(block))
+            for family, *part, block in zip(self.families, x, missing, blocks, strict=True)
+        ]
 
     def get_config(self):
         layer = keras.layers.Layer.get_config(self)

@@ -69,6 +69,13 @@ class Categorical(ElementwiseFamily):
     def _point_estimate(self, logits):
         return self._elements(logits).mode()
 
+    def _expectation(self, x, missing, logits):
+        del x, missing
+        return tf.nn.softmax(self._by_class(logits))
+
+    def _event_of(self, expectation):
+        return tf.cast(tf.argmax(expectation, axis=-1), expectation.dtype)
+
     def _by_class(self, logits):
         shape = tf.concat([tf.shape(logits)[:-1], [self.event_shape[-1], self.num_classes]], 0)
         static = (*logits.shape[:-1], self.event_shape[-1], self.num_classes)

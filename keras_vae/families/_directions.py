@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_vae._numerics import bounded
 from keras_vae.families._family import Family, independent_over_leading_axes
+from keras_vae.families._missing import FillsVectors
 
 # Concentrations between 3.4e-4 and 3.0e3, for which float32 has the KL divergence from the
 # uniform distribution to 1e-3 nats.
@@ -14,7 +15,7 @@ _LOG_CONCENTRATION_LIMIT = 8.0
 _TOLERANCE = 1e-2
 
 
-class Directions(Family):
+class Directions(FillsVectors, Family):
     """A family of unit vectors on the last axis. Subclasses give the hook `_directions`."""
 
     parameter_names = ("loc", "log_concentration")
@@ -39,6 +40,14 @@ class Directions(Family):
     def _point_estimate(self, loc, log_concentration):
         del log_concentration
         return _unit(loc)
+
+    def _expectation(self, x, missing, *parameters):
+        # The mean lies inside of the sphere: the farther, the less there is to know.
+        del x, missing
+        return self._distribution(*parameters).mean()
+
+    def _event_of(self, expectation):
+        return _unit(expectation)
 
     def _log_likelihood(self, x, missing, loc, log_concentration, *, training):
         del training

@@ -9,9 +9,10 @@ from keras_vae._configurable import Configurable
 from keras_vae._numerics import as_shape, sum_event, wide
 from keras_vae._random import as_seed
 from keras_vae._tfp import tfd
+from keras_vae.families._missing import FillsMissing
 
 
-class Family(Configurable, abc.ABC):
+class Family(FillsMissing, Configurable, abc.ABC):
     """Turns the output of a network into a distribution.
 
     A family is the step between a network and a distribution: the same class serves as posterior
@@ -151,11 +152,23 @@ class Family(Configurable, abc.ABC):
         Raises:
             ValueError: If the shape of `x` or of `params` does not fit.
         """
-        parameters = self._split(params)
-        x = self._check_event(tf.cast(tf.convert_to_tensor(x), parameters[0].dtype), parameters[0])
-        missing = tf.math.is_nan(x)
-        x = tf.where(missing, tf.zeros_like(x), x)
+        x, missing, *parameters = self._data_and_parameters(x, params)
         return self._log_likelihood(x, missing, *parameters, training=training)
+
+    def entry_log_likelihood(self, x, params):
+        """Returns the log-likelihood of each entry in nats, 0 for one that is missing.
+
+        Args:
+            x, params: As in `log_likelihood`, whose value is the sum over the event.
+
+        Returns:
+            Tensor of shape `(..., B, *event_shape)`.
+
+        Raises:
+            ValueError: If the entries of the family depend on each other, or a shape does not
+                fit.
+        """
+        return self._entry_log_likelihood(*self._data_and_parameters(x, params))
 
     @abc.abstractmethod
     def _distribution(self, *parameters):
@@ -178,6 +191,13 @@ class Family(Configurable, abc.ABC):
     @abc.abstractmethod
     def _log_likelihood(self, x, missing, *parameters, training):
         """Returns the log-likelihood of the entries of `x` that are not `missing`."""
+
+    def _entry_log_likelihood(self, x, missing, *parameters):
+        raise ValueError(
+            f"{type(self).__name__} expects to be asked for the log-likelihood of whole events, "
+            "since its entries depend on each other. Received: a call for that of each entry. "
+            "Take a family of independent entries, such as Normal."
+        )
 
     def _parameter_sizes(self, size):
         """Returns the length of each parameter on the last axis for an event of this length."""
@@ -212,6 +232,13 @@ class Family(Configurable, abc.ABC):
     def get_config(self):
         """Returns the arguments of the constructor."""
         return {"event_shape": self.event_shape}
+
+    def _data_and_parameters(self, x, params):
+        """Returns `x` with zeros for NaN, where these are, and each of the parameters."""
+        parameters = self._split(params)
+        x = self._check_event(tf.cast(tf.convert_to_tensor(x), parameters[0].dtype), parameters[0])
+        missing = tf.math.is_nan(x)
+        return tf.where(missing, tf.zeros_like(x), x), missing, *parameters
 
     def _split(self, params):
         """Returns the parameters, each a tensor of float32 or wider, after checking shapes."""
@@ -319,6 +346,16 @@ class ElementwiseFamily(Family):
         if self.integers:
             inside &= tf.reduce_all(tf.equal(x, tf.round(x)), axes)
         return tf.where(inside, log_likelihood, float("-inf"))
+
+    def _entry_log_likelihood(self, x, missing, *parameters):
+        log_prob = self._log_prob_elements(x, *parameters)
+        if self.support is not None:
+            low, high = self.support
+            inside = (x >= low) & (x <= high)
+            if self.integers:
+                inside &= tf.equal(x, tf.round(x))
+            log_prob = tf.where(inside, log_prob, float("-inf"))
+        return tf.where(missing, tf.zeros_like(log_prob), log_prob)
 
 
 def independent_over_leading_axes(distribution, event_shape):

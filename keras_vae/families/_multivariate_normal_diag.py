@@ -55,5 +55,9 @@ class MultivariateNormalDiag(Family):
 
     def _log_likelihood(self, x, missing, loc, log_variance, *, training):
         del training
+        log_prob = self._entry_log_likelihood(x, missing, loc, log_variance)
+        return sum_event(log_prob, self.event_shape)
+
+    def _entry_log_likelihood(self, x, missing, loc, log_variance):
         log_prob = tfd.Normal(loc, tf.exp(0.5 * bounded(log_variance))).log_prob(x)
-        return sum_event(tf.where(missing, tf.zeros_like(log_prob), log_prob), self.event_shape)
+        return tf.where(missing, tf.zeros_like(log_prob), log_prob)

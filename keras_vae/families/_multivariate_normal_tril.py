@@ -83,6 +83,14 @@ class MultivariateNormalTriL(Family):
         leading = self.event_shape[:-1]
         return sum_event(log_prob, leading) if leading else log_prob
 
+    def _expectation(self, x, missing, loc, scale_tril):
+        loc, scale = self._loc_and_scale(loc, scale_tril)
+        return _given_observed(loc, x, missing, scale)
+
+    def _sample_missing(self, x, missing, seed, loc, scale_tril):
+        event = self._sample([], seed, loc, scale_tril)
+        return _given_observed(event, x, missing, self._loc_and_scale(loc, scale_tril)[1])
+
     def _loc_and_scale(self, loc, scale_tril):
         loc, scale_tril = with_bounded_gradient(loc), with_bounded_gradient(scale_tril)
         lower = _fill_rows(bounded(scale_tril, _SCALE_LIMIT), self.event_shape[-1])
@@ -110,25 +118,43 @@ def _fill_rows(entries, size):
     return tf.linalg.band_part(tf.reshape(fill(entries), square), -1, 0)
 
 
-def _log_marginal(residual, missing, scale):
-    """Log-density of the observed entries.
+def _observed_factor(observed, scale):
+    """Returns the rows of the observed entries, their QR decomposition, signs, and their factor.
 
-    A missing entry is made a standard normal variable, independent of the others and observed at
-    its mean. The factor of the covariance that remains comes from a QR decomposition of the
-    factor that is there; the covariance itself has twice its digits, and float32 too few for a
-    Cholesky decomposition of it.
+    A missing entry is made a standard normal variable, independent of the others. The factor of
+    the covariance that remains comes from a QR decomposition of the factor that is there; the
+    covariance itself has twice its digits, and float32 too few for a Cholesky decomposition.
     """
+    rows = tf.where(observed[..., tf.newaxis], scale, tf.zeros_like(scale))
+    others = tf.linalg.diag(tf.cast(~observed, scale.dtype))
+    decomposed = tf.linalg.qr(tf.concat([tf.linalg.matrix_transpose(rows), others], -2))
+    signs = tf.sign(tf.linalg.diag_part(decomposed.r))[..., tf.newaxis, :]
+    return rows, decomposed, signs, invertible(tf.linalg.matrix_transpose(decomposed.r) * signs)
+
+
+def _given_observed(event, x, missing, scale):
+    """Returns the mean, or a draw, of all entries moved to one given the observed entries.
+
+    event + C_.o C_oo^-1 (x_o - event_o),  C the covariance
+    """
+    observed = tf.broadcast_to(~missing, tf.shape(event))
+    rows, _, _, factor = _observed_factor(observed, scale)
+    residual = tf.where(observed, x - event, tf.zeros_like(event))[..., tf.newaxis]
+    score = tf.linalg.triangular_solve(factor, residual)
+    score = tf.linalg.triangular_solve(factor, score, adjoint=True)
+    moved = tf.linalg.matmul(scale, tf.linalg.matmul(rows, score, transpose_a=True))
+    return event + moved[..., 0]
+
+
+def _log_marginal(residual, missing, scale):
+    """Log-density of the observed entries: a missing one is observed at its mean."""
     observed = tf.broadcast_to(~missing, tf.shape(residual))
 
     # The gradient of a QR decomposition subtracts numbers that are larger than its result; this
     # one, of the log-density as a whole, has none of them.
     @tf.custom_gradient
     def log_marginal(residual, scale):
-        rows = tf.where(observed[..., tf.newaxis], scale, tf.zeros_like(scale))
-        others = tf.linalg.diag(tf.cast(~observed, scale.dtype))
-        decomposed = tf.linalg.qr(tf.concat([tf.linalg.matrix_transpose(rows), others], -2))
-        signs = tf.sign(tf.linalg.diag_part(decomposed.r))[..., tf.newaxis, :]
-        factor = invertible(tf.linalg.matrix_transpose(decomposed.r) * signs)
+        _, decomposed, signs, factor = _observed_factor(observed, scale)
         whitened = tf.where(observed, residual, tf.zeros_like(residual))[..., tf.newaxis]
         whitened = tf.linalg.triangular_solve(factor, whitened)
         log_prob = (

@@ -6,6 +6,7 @@ from keras_vae._random import standard_gumbel
 from keras_vae._registry import serializable
 from keras_vae._scheduled import add_scheduled
 from keras_vae.families._family import Family
+from keras_vae.families._missing import FillsVectors
 from keras_vae.families._one_hot import one_hot_categorical
 
 # Samples are corners there but for about one in a thousand, whose gradients, of up to
@@ -14,7 +15,7 @@ _SMALLEST_TEMPERATURE = 1e-4
 
 
 @serializable
-class RelaxedOneHotCategorical(Family, keras.layers.Layer):
+class RelaxedOneHotCategorical(FillsVectors, Family, keras.layers.Layer):
     """Classes as one-hot vectors, whose samples are relaxed so that gradients pass through them.
 
     The posterior of discrete latents (Gumbel-softmax, concrete), with `priors.UniformCategorical`.
@@ -97,7 +98,20 @@ class RelaxedOneHotCategorical(Family, keras.layers.Layer):
         return tf.nn.softmax(noisy / tf.maximum(temperature, _SMALLEST_TEMPERATURE))
 
     def _point_estimate(self, logits):
-        return tf.one_hot(tf.argmax(logits, axis=-1), self.event_shape[-1], dtype=logits.dtype)
+        return self._event_of(logits)
+
+    def _expectation(self, x, missing, logits):
+        del x, missing
+        return tf.nn.softmax(logits)
+
+    def _event_of(self, expectation):
+        most_probable = tf.argmax(expectation, axis=-1)
+        return tf.one_hot(most_probable, self.event_shape[-1], dtype=expectation.dtype)
+
+    def _sample_missing(self, x, missing, seed, logits):
+        # One-hot vectors, not relaxed ones.
+        del x, missing
+        return self._distribution(logits).sample(seed=seed)
 
     def _log_likelihood(self, x, missing, logits, *, training):
         del training

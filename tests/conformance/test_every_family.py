@@ -829,6 +829,50 @@ def test_point_estimate(row, event_shape):
         assert np.isfinite(family.log_likelihood(point, params)).all()
 
 
+@every_likelihood
+def test_entries_add_up_to_the_log_likelihood(row):
+    event_shape = (2, 3)
+    family = row.make(event_shape)
+    params = np.stack([row.params(event_shape, 4), 0.5 * row.params(event_shape, 4)])
+    x = row.data(4, *event_shape)
+    x[2, 0] = np.nan
+    whole = (families.MultivariateNormalTriL, families.PowerSpherical, families.VonMisesFisher)
+    if isinstance(family, (*whole, families.RelaxedOneHotCategorical)):
+        with pytest.raises(ValueError, match=r"of whole events, since its entries depend on each"):
+            family.entry_log_likelihood(x, params)
+        return
+    entries = family.entry_log_likelihood(x, params).numpy()
+    assert entries.shape == (2, 4, *event_shape)
+    np.testing.assert_allclose(entries.sum((-2, -1)), family.log_likelihood(x, params), rtol=1e-9)
+    np.testing.assert_array_equal(entries[:, 2, 0], 0.0)
+    if getattr(family, "support", None):
+        x[1, 1, 1] = -3.0
+        impossible = np.isinf(family.entry_log_likelihood(x, params))
+        assert impossible[:, 1, 1, 1].all()
+        assert impossible.sum() == 2
+
+
+@every_likelihood
+def test_what_is_missing_is_filled_with_events(row):
+    event_shape = (2, 3)
+    family = row.make(event_shape)
+    params = row.params(event_shape, 4)
+    x = np.full((4, *event_shape), np.nan)
+    observed, missing, *parameters = family._data_and_parameters(x, params)
+    assert missing.numpy().all()
+    point = family._event_of(family._expectation(observed, missing, *parameters))
+    # Of one latent, with nothing known: the reconstruction.
+    np.testing.assert_allclose(point, family.point_estimate(params), rtol=1e-9, atol=1e-12)
+    seed = tf.constant([1, 2])
+    drawn = family._sample_missing(observed, missing, seed, *parameters)
+    assert drawn.shape == (4, *event_shape)
+    assert np.isfinite(family.log_likelihood(drawn, params)).all()
+    some = np.zeros((4, *event_shape), bool)
+    some[1, 0, 1] = True
+    vectors = row.kind in ("direction", "one_hot")
+    assert np.sum(family._missing_events(tf.constant(some))) == (3 if vectors else 1)
+
+
 @pytest.mark.parametrize("name", ["gaussian", "Bernoulli", ""])
 def test_unknown_name(name):
     text = f"name of a family, one of 'bernoulli', 'continuous_bernoulli', .* Received: '{name}'"

@@ -31,6 +31,13 @@ WRITES = {
     "two_divergences.py": ["two_divergences.png"],
     "sampling_the_prior.py": ["sampling_the_prior.png"],
     "posterior_collapse.py": ["posterior_collapse.png"],
+    "inpainting.py": ["inpainting.png"],
+    "anomalies.py": ["anomalies.png"],
+    "attributes.py": ["attributes.png"],
+    "transformer.py": ["transformer.png"],
+    "semi_supervised.py": ["semi_supervised.png"],
+    "denoising.py": ["denoising.png"],
+    "ladder.py": ["ladder.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -50,6 +57,13 @@ PRINTS = {
     "two_divergences.py": ["q takes one hump: mean", "q covers both: mean", "written to"],
     "sampling_the_prior.py": ["16 latents", "samples of the posterior: ", "written to"],
     "posterior_collapse.py": ["scale 1.0: KL", "scale optimal: KL", "written to"],
+    "inpainting.py": ["mean of the pixel", "impute, best guess", "written to"],
+    "anomalies.py": ["called strange: ", "of the 4s", "written to"],
+    "attributes.py": ["more ink than others of their kind:", "same digit", "written to"],
+    "transformer.py": ["PCA: accuracy", "VAE: accuracy", "written to"],
+    "semi_supervised.py": ["accuracy:", "30 labels, 1267 images", "written to"],
+    "denoising.py": ["fit(noisy, clean)", "root mean squared error", "written to"],
+    "ladder.py": ["test loss = -ELBO", "of it for the upper", "written to"],
 }
 # Fewer models and less data, in place of an example's own, which it keeps with --stress.
 SMALLER = {

@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import pytest
 
 from keras_vae import VAEModel, families
 
@@ -34,6 +33,18 @@ class LinearGaussian:
         covariance = (self.W @ self.W.T + SCALE**2 * np.eye(FEATURES))[np.ix_(keep, keep)]
         return x, log_normal(np.float64(x[:, keep]), self.b[keep], covariance)
 
+    def imputed(self, x):
+        """Returns mean and covariance of the data given what is not NaN in it."""
+        return conditional_normal(x, self.b, self.W @ self.W.T + SCALE**2 * np.eye(FEATURES))
+
+    def elbo(self, q):
+        """Returns E_q log p(x_i|z) of each entry and KL(q || p(z)), `(B, F)` and `(B,)`."""
+        loc, variance = np.float64(q.mean()), np.float64(q.variance())
+        residual = self.x - loc @ self.W.T - self.b
+        fit = -0.5 * (residual**2 + variance @ (self.W**2).T) / SCALE**2
+        fit -= 0.5 * np.log(2 * np.pi * SCALE**2)
+        return fit, 0.5 * np.sum(loc**2 + variance - np.log(variance) - 1.0, axis=1)
+
     def model(self, posterior="true"):
         """The VAE, with the true posterior, a wrong one, or one that is far away."""
         if posterior == "true":
@@ -56,14 +67,22 @@ class LinearGaussian:
         return VAEModel(encoder, decoder, family, families.Normal(FEATURES, scale=SCALE), seed=1)
 
 
+def conditional_normal(x, mean, covariance):
+    """Returns the mean, `(B, F)`, and covariance, `(B, F, F)`, of x given what is not NaN."""
+    means, covariances = np.array(x, "float64"), np.zeros((*x.shape, x.shape[-1]))
+    for row, filled, spread in zip(x, means, covariances, strict=True):
+        gone, there = np.isnan(row), ~np.isnan(row)
+        gain = covariance[np.ix_(gone, there)] @ np.linalg.inv(covariance[np.ix_(there, there)])
+        filled[gone] = mean[gone] + gain @ (row - mean)[there]
+        spread[np.ix_(gone, gone)] = (
+            covariance[np.ix_(gone, gone)] - gain @ covariance[np.ix_(there, gone)]
+        )
+    return means, covariances
+
+
 def log_normal(x, mean, covariance):
     residual = x - mean
     _, log_determinant = np.linalg.slogdet(2 * np.pi * covariance)
     return -0.5 * np.einsum("bi,ij,bj->b", residual, np.linalg.inv(covariance), residual) - (
         0.5 * log_determinant
     )
-
-
-@pytest.fixture(scope="module")
-def linear():
-    return LinearGaussian()
