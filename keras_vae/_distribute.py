@@ -18,6 +18,22 @@ def num_replicas():
     return replica_and_count()[1]
 
 
+def over_workers(strategy):
+    """Returns whether the strategy is one of several processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy):
+    """Returns whether this process writes files: the first of several, or the only one."""
+    return not over_workers(strategy) or strategy.cluster_resolver.task_id in (None, 0)
+
+
+def wait_for_all(strategy):
+    """Returns when every process of the strategy has come here."""
+    if over_workers(strategy):
+        strategy.reduce("SUM", strategy.run(lambda: tf.constant(1)), axis=None)
+
+
 def sum_over_replicas(*values):
     """Returns each tensor summed over all replicas; itself where there is one replica."""
     if num_replicas() == 1:

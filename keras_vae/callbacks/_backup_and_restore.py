@@ -3,6 +3,7 @@ import pathlib
 import keras
 
 from keras_vae._checks import count
+from keras_vae._distribute import wait_for_all
 from keras_vae._files import remove_leftovers
 from keras_vae.callbacks import _backup
 from keras_vae.callbacks._attempts import Attempts
@@ -72,15 +73,17 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._check_built()
-        self._epoch, self._attempts = None, Attempts(_name(self), "backup")
+        self._epoch, self._attempts = None, Attempts(self, "backup")
         self._restored, self._batches = None, 0
-        remove_leftovers(self._path)
+        self._attempts.succeeds(self._path, lambda: remove_leftovers(self._path))
         if self._path.exists():
             self._restored = _backup.read(self._path)
             self._check_callbacks()
             assign_values(self.model, self._restored["values"])
             # What Keras' own callback sets, and `fit` looks at next.
             self.model._initial_epoch = self._restored["epoch"]
+        # Before the first of several processes writes a backup that the others would read.
+        wait_for_all(self.model.distribute_strategy)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._executions, self._skipped = epoch, 0, 0
@@ -127,11 +130,14 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _save(self, epoch, executions=0):
         """Writes a backup at this epoch, so many executions of steps after its beginning."""
 
+        # By every process, since some variables are sums over all of them.
+        values = values_of(self.model)
+
         def write():
             state = {
                 "epoch": epoch,
                 "executions": executions,
-                "values": values_of(self.model),
+                "values": values,
                 # Those of the epoch's beginning: its data is passed by in the same order.
                 "random": self._random,
                 "history": history_state(self.model.history),

@@ -89,7 +89,7 @@ class LatentTraversal(keras.callbacks.Callback):
         # What does not fit the model is told now and not after an epoch.
         self._figure("Latent traversal before training")
         self._first_epoch, self._frames = None, []
-        self._writer, self._attempts = None, Attempts(type(self).__name__, "picture")
+        self._writer, self._attempts = None, Attempts(self, "picture")
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._first_epoch is None:

@@ -159,7 +159,8 @@ class Family(FillsMissing, Configurable, abc.ABC):
         """Returns the log-likelihood of each entry in nats, 0 for one that is missing.
 
         Args:
-            x, params: As in `log_likelihood`, whose value is the sum over the event.
+            x: As in `log_likelihood`, whose value is the sum over the event.
+            params: As in `log_likelihood`.
 
         Returns:
             Tensor of shape `(..., B, *event_shape)`.

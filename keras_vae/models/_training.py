@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_vae import objectives
 from keras_vae._checks import count
-from keras_vae._distribute import sum_over_replicas
+from keras_vae._distribute import over_workers, sum_over_replicas
 from keras_vae._inputs import example_weights, observed_or, split_inputs
 from keras_vae._kl_weight import add_kl_weight
 from keras_vae._scheduled import is_scheduled
@@ -109,7 +109,7 @@ class VariationalTraining(keras.Model):
         finite = compiled(self._judge)(gradients, losses)
         restore_unless(finite, self._moving_statistics(), statistics)
         apply_gradients(self.optimizer, gradients, variables, finite, compiled)
-        return self.compute_metrics(inputs, y, y_pred, sample_weight)
+        return self._logged(self.compute_metrics(inputs, y, y_pred, sample_weight))
 
     def _compiled_parts(self, gradients, variables):
         """Returns what the parts of a step that follow the gradients are wrapped in."""
@@ -141,7 +141,7 @@ class VariationalTraining(keras.Model):
         (finite,) = tf.unstack(true_on_all_replicas([tf.math.is_finite(losses["total"])]))
         self._skipped_steps.count(finite)
         self._update_loss_terms(losses)
-        return self.compute_metrics(inputs, y, y_pred, sample_weight)
+        return self._logged(self.compute_metrics(inputs, y, y_pred, sample_weight))
 
     def get_metrics_result(self):
         """Returns what is logged; the model's own terms have their names before any layer's."""
@@ -223,6 +223,13 @@ class VariationalTraining(keras.Model):
             y,
             y_pred,
         )
+
+    def _logged(self, logs):
+        """Returns the results of a step as Keras can reduce them over the replicas."""
+        if not over_workers(self.distribute_strategy):
+            return logs
+        # Over several machines Keras takes the mean along the first axis: they need one.
+        return keras.tree.map_structure(lambda value: tf.reshape(value, [1]), logs)
 
     def _build_optimizer(self):
         """Builds the optimizer, unless the data will yet build a part, which has no weights."""

@@ -21,8 +21,8 @@ def interpolate(model, a, b, num_steps=10, method="linear"):
 
     Args:
         model: A `keras_vae.VAEModel`.
-        a, b: One data point each, without a batch axis, or dictionaries with the keys "x" and
-            "condition".
+        a: One data point without a batch axis, or a dictionary with the keys "x" and "condition".
+        b: The same, for the other end.
         num_steps: Integer >= 2, with both ends. Defaults to 10.
         method: "linear" or "spherical". Defaults to "linear".
 
