@@ -10,7 +10,7 @@ quickstart: $(VENV)/.installed
 	$(VENV)/bin/python examples/quickstart.py
 
 test: $(VENV)/.installed
-	$(VENV)/bin/python -m pytest -n auto --dist loadgroup
+	$(VENV)/bin/python -m pytest -n auto
 
 # What meets Keras and TensorFlow the most, on the oldest versions that setup.cfg allows.
 FAST = $(addprefix tests/, conformance/test_every_layer.py conformance/test_every_objective.py \
@@ -18,11 +18,11 @@ FAST = $(addprefix tests/, conformance/test_every_layer.py conformance/test_ever
 	models/test_vae_model_saving.py test_losses.py test_random.py)
 
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest -n auto --dist loadgroup $(FAST)
+	$(OLDEST)/bin/python -m pytest -n auto $(FAST)
 
 # The exhaustive tests too: an hour.
 stress: $(VENV)/.installed
-	$(VENV)/bin/python -m pytest -n auto --dist loadgroup --stress
+	$(VENV)/bin/python -m pytest -n auto --stress
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

@@ -1,8 +1,10 @@
 """Checks of arguments that several classes share."""
 
 import math
+import os
 
 import numpy as np
+import tensorflow as tf
 
 from keras_vae._tfp import tfd
 
@@ -62,6 +64,67 @@ def choice(value, name, owner, choices):
             f"Received: {name}={value!r}. Change the value."
         )
     return value
+
+
+def flag(value, name, owner):
+    """Returns `value` as True or False, or raises with the argument's name."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"{owner} expects {name} to be True or False. Received: {name}={value!r}. "
+            "Change the value."
+        )
+    return bool(value)
+
+
+def items(values, name, owner):
+    """Returns `values` as a list, or raises with the argument's name."""
+    if not isinstance(values, (list, tuple)):
+        raise TypeError(
+            f"{owner} expects {name} to be a list or a tuple. Received: {name}={values!r}. "
+            f"For one of them, {name}=[...]."
+        )
+    return list(values)
+
+
+def path(value, name, owner):
+    """Returns `value` if it can be the name of a file, or raises with the argument's name."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(
+            f"{owner} expects {name} to be a string or a path. Received: {name}={value!r}. "
+            "Change the value."
+        )
+    return value
+
+
+def from_keras(get, value, name, owner):
+    """Returns what Keras makes of this name or object, or raises with the argument's name."""
+    try:
+        return get(value)
+    # Keras has errors of several kinds for what it does not know.
+    except Exception as error:
+        raise ValueError(
+            f"{owner} expects {name} to be one that Keras knows, by its name or itself. "
+            f"Received: {name}={value!r}. Keras says: {error}"
+        ) from error
+
+
+def real_numbers(value, name, owner, rank=None):
+    """Returns `value` as a tensor of floating point numbers, or raises with the argument's name."""
+    what = "a tensor of real numbers" + ("" if rank is None else f" with {rank} axes")
+    try:
+        tensor = tf.convert_to_tensor(value)
+    except (TypeError, ValueError):
+        tensor = None
+    if tensor is None or not (tensor.dtype.is_floating or tensor.dtype.is_integer):
+        raise TypeError(
+            f"{owner} expects {name} to be {what}. Received: {name}={value!r}. Change the value."
+        )
+    if rank is not None and tensor.shape.rank not in (None, rank):
+        raise ValueError(
+            f"{owner} expects {name} to be {what}. Received: {name} of shape "
+            f"{tuple(tensor.shape)}. Change the shape."
+        )
+    return tensor if tensor.dtype.is_floating else tf.cast(tensor, tf.float32)
 
 
 def density(q, owner):

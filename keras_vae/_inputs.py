@@ -26,6 +26,21 @@ def split_inputs(inputs):
     return inputs["x"], inputs.get("condition")
 
 
+def fitting(x, network):
+    """Returns `x`, or raises if the network was built for data of another shape."""
+    inputs = getattr(network, "inputs", None)
+    if not inputs:
+        return x
+    x = tf.convert_to_tensor(x)
+    expected = tuple(inputs[0].shape[1:])
+    if x.shape.rank is not None and not tf.TensorShape(expected).is_compatible_with(x.shape[1:]):
+        raise ValueError(
+            f"VAEModel expects x of shape {('batch', *expected)}, as its encoder takes it. "
+            f"Received: x of shape {tuple(x.shape)}. Reshape the data."
+        )
+    return x
+
+
 def fill_missing(x):
     """Returns `x` with its NaN made zero, the value that a network is shown for 'missing'."""
     x = tf.convert_to_tensor(x)

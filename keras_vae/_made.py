@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae._checks import count, counts
+from keras_vae._checks import count, counts, flag, from_keras
 from keras_vae._registry import serializable
 
 
@@ -64,9 +64,11 @@ class MADE(keras.layers.Layer):
         owner = type(self).__name__
         self.num_outputs = count(num_outputs, "num_outputs", owner)
         self.hidden_units = counts(hidden_units, "hidden_units", owner)
-        self.activation = keras.activations.get(activation)
-        self.reverse = bool(reverse)
-        self.output_initializer = keras.initializers.get(output_initializer)
+        self.activation = from_keras(keras.activations.get, activation, "activation", owner)
+        self.reverse = flag(reverse, "reverse", owner)
+        self.output_initializer = from_keras(
+            keras.initializers.get, output_initializer, "output_initializer", owner
+        )
 
     def build(self, inputs_shape, context_shape=None):
         self._masks = autoregressive_masks(

@@ -8,7 +8,7 @@ a variable along one; every number of an objective or a penalty may be one in it
 import itertools
 import math
 
-from keras_vae._checks import count, number
+from keras_vae._checks import count, items, number
 from keras_vae._schedule import Schedule, functions_of, saved_by_name
 
 __all__ = ["Schedule", "constant", "cosine", "cyclical", "join", "linear", "sigmoid"]
@@ -163,12 +163,16 @@ def join(schedules, boundaries):
         >>> [warm_up(epoch) for epoch in (0, 4, 5, 10, 15)]
         [0.0, 0.0, 0.0, 0.5, 1.0]
     """
+    schedules = items(schedules, "schedules", "join")
     if not schedules or not all(callable(schedule) for schedule in schedules):
         raise TypeError(
             "join expects a list of schedules. "
             f"Received: schedules={schedules!r}. For example join([first, second], [10])."
         )
-    boundaries = [number(boundary, "boundaries", "join") for boundary in boundaries]
+    boundaries = [
+        number(boundary, "boundaries", "join")
+        for boundary in items(boundaries, "boundaries", "join")
+    ]
     increasing = all(a < b for a, b in itertools.pairwise(boundaries))
     if len(boundaries) != len(schedules) - 1 or not increasing:
         raise ValueError(

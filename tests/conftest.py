@@ -1,5 +1,8 @@
 """What every test shares."""
 
+import os
+import time
+
 import keras
 import pytest
 from linear_gaussian import LinearGaussian
@@ -13,7 +16,6 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "stress: runs with the option --stress alone")
-    config.addinivalue_line("markers", "xdist_group(name): tests that one process runs")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -31,6 +33,33 @@ def effort(request):
     For a number of repetitions: `effort(5, 20)`.
     """
     return lambda ordinary, stress: stress if request.config.getoption("--stress") else ordinary
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A function of a name and of what fills a folder: one process of pytest does, for all."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder(name, fill):
+        path, ends = root / name, [root / f"{name} {end}" for end in ("filled", "failed")]
+        try:
+            path.mkdir()
+        except FileExistsError:
+            while not any(end.exists() for end in ends):
+                time.sleep(0.5)
+        else:
+            try:
+                fill(path)
+                ends[0].touch()
+            except BaseException:
+                ends[1].touch()
+                raise
+        if ends[1].exists():
+            pytest.fail(f"What fills the folder of {name!r} failed in another process.")
+        return path
+
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import pathlib
 
 import keras
 
-from keras_vae._checks import count
+from keras_vae._checks import count, flag, items, path
 from keras_vae._distribute import wait_for_all
 from keras_vae._files import remove_leftovers
 from keras_vae.callbacks import _backup
@@ -65,10 +65,10 @@ class BackupAndRestore(keras.callbacks.Callback):
     def __init__(self, backup_dir, save_freq="epoch", callbacks=(), delete_checkpoint=True):
         super().__init__()
         owner = type(self).__name__
-        self.backup_dir = pathlib.Path(backup_dir)
+        self.backup_dir = pathlib.Path(path(backup_dir, "backup_dir", owner))
         self.save_freq = save_freq if save_freq == "epoch" else count(save_freq, "save_freq", owner)
-        self.callbacks = list(callbacks)
-        self.delete_checkpoint = delete_checkpoint
+        self.callbacks = items(callbacks, "callbacks", owner)
+        self.delete_checkpoint = flag(delete_checkpoint, "delete_checkpoint", owner)
         self._path = self.backup_dir / "backup.npz"
 
     def on_train_begin(self, logs=None):

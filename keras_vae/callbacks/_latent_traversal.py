@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae._checks import count
+from keras_vae._checks import count, path
 from keras_vae._files import remove_leftovers, written_atomically
 from keras_vae.callbacks._arguments import checked_dims, checked_formats, checked_quantiles
 from keras_vae.callbacks._attempts import Attempts
@@ -69,7 +69,7 @@ class LatentTraversal(keras.callbacks.Callback):
     ):
         super().__init__()
         owner = type(self).__name__
-        self.directory = pathlib.Path(directory)
+        self.directory = pathlib.Path(path(directory, "directory", owner))
         self.x = x
         self.dims = checked_dims(dims, owner)
         low, high = checked_quantiles(quantiles)

@@ -1,5 +1,7 @@
 import tensorflow as tf
 
+from keras_vae._checks import real_numbers
+
 
 def maximum_mean_discrepancy(a, b, kernel="inverse_multiquadratic"):
     """Returns the squared maximum mean discrepancy of two samples, without bias.
@@ -42,6 +44,21 @@ def maximum_mean_discrepancy(a, b, kernel="inverse_multiquadratic"):
             "maximum_mean_discrepancy expects a kernel that is callable or one of "
             f"{', '.join(map(repr, KERNELS))}. Received: kernel={kernel!r}. Change the value."
         )
+
+    owner = "maximum_mean_discrepancy"
+    a, b = real_numbers(a, "a", owner, rank=2), real_numbers(b, "b", owner, rank=2)
+    if a.dtype != b.dtype or not a.shape[1:].is_compatible_with(b.shape[1:]):
+        raise ValueError(
+            f"{owner} expects two sets of vectors of one length and dtype. Received: a of shape "
+            f"{tuple(a.shape)} in {a.dtype.name}, b of shape {tuple(b.shape)} in {b.dtype.name}. "
+            "Change one of them."
+        )
+    for name, value in (("a", a), ("b", b)):
+        if value.shape[0] in (0, 1):
+            raise ValueError(
+                f"{owner} expects at least two vectors in each set. "
+                f"Received: {name} of shape {tuple(value.shape)}. Give more samples."
+            )
 
     def values(x, y):
         distances = tf.reduce_sum(tf.square(x[:, tf.newaxis] - y[tf.newaxis]), axis=-1)

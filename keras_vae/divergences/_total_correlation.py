@@ -3,7 +3,7 @@ import typing
 
 import tensorflow as tf
 
-from keras_vae._checks import choice
+from keras_vae._checks import choice, count, real_numbers
 from keras_vae._tfp import tfd
 
 ESTIMATORS = ("weighted", "stratified")
@@ -106,9 +106,19 @@ def kl_decomposition(q, p, z, dataset_size, estimator="weighted"):
 
 def _log_aggregate(q, z, dataset_size, estimator):
     """Returns the estimates of log q(z_i), `(B,)`, and of log q(z_ij), `(B, d)`."""
-    choice(estimator, "estimator", "total_correlation", ESTIMATORS)
+    owner = "total_correlation"
+    choice(estimator, "estimator", owner, ESTIMATORS)
+    dataset_size = count(dataset_size, "dataset_size", owner)
+    elements = _elements(q)
+    z = real_numbers(z, "z", owner, rank=2)
+    if not z.shape.is_compatible_with(elements.batch_shape):
+        raise ValueError(
+            f"{owner} expects z to be one sample of each posterior. Received: z of shape "
+            f"{tuple(z.shape)} for posteriors of shape {tuple(elements.batch_shape)}. "
+            "Take q.sample()."
+        )
     # Entry (i, k, j): log q(z_ij | x_k).
-    log_prob = _elements(q).log_prob(z[:, tf.newaxis])
+    log_prob = elements.log_prob(z[:, tf.newaxis])
     weights = _weighted if estimator == "weighted" else _stratified
     log_weights = tf.cast(weights(tf.shape(z)[0], dataset_size), log_prob.dtype)
     log_joint = tf.reduce_logsumexp(log_weights + tf.reduce_sum(log_prob, axis=-1), axis=1)

@@ -3,10 +3,19 @@
 import keras
 import numpy as np
 
+# Objects, texts, dates and complex numbers.
+_NO_NUMBERS = "OSUMmc"
+
 
 def num_examples(data):
     """Returns the number of examples of an array or of a dictionary of arrays."""
-    sizes = {len(array) for array in keras.tree.flatten(data)}
+    arrays = [np.asarray(array) for array in keras.tree.flatten(data)]
+    if any(not array.ndim or array.dtype.kind in _NO_NUMBERS for array in arrays):
+        raise TypeError(
+            "An evaluation expects arrays of numbers, whose first axis is that of the examples. "
+            f"Received: x={data!r}. Give a batch, such as x[np.newaxis] for one example."
+        )
+    sizes = {len(array) for array in arrays}
     if len(sizes) != 1:
         raise ValueError(
             "An evaluation expects arrays of one length. "

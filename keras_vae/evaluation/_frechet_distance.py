@@ -2,7 +2,7 @@ import keras
 import numpy as np
 
 from keras_vae._checks import count
-from keras_vae.evaluation._batches import batches
+from keras_vae.evaluation._batches import batches, num_examples
 
 
 def frechet_distance(a, b, features=None, batch_size=256):
@@ -63,6 +63,7 @@ def _features(data, features, batch_size, name):
             for part in batches(data, batch_size)
         ]
         data = np.concatenate(outputs) if outputs else np.zeros((0, 1))
+    num_examples(data)
     values = np.asarray(data, "float64")
     if len(values) < 2:
         raise ValueError(

@@ -1,5 +1,7 @@
 """Families of distributions: the step from a network's output to a distribution."""
 
+import tensorflow as tf
+
 from keras_vae._registry import find
 from keras_vae.families._bernoulli import Bernoulli
 from keras_vae.families._blockwise import Blockwise
@@ -88,7 +90,13 @@ def get(identifier, params_shape):
     if isinstance(identifier, Family):
         return identifier
     if isinstance(identifier, str):
-        return find(identifier, _BY_NAME, "a family").from_params_shape(params_shape)
+        if not isinstance(params_shape, (list, tuple, tf.TensorShape)) or not len(params_shape):
+            raise TypeError(
+                "families.get expects params_shape to be the shape of a network's output. "
+                f"Received: params_shape={params_shape!r}. For example (6,)."
+            )
+        cls = find(identifier, _BY_NAME, "a family")
+        return cls.from_params_shape(params_shape)
     raise TypeError(
         "keras_vae expects a family of distributions or its name. "
         f"Received: {identifier!r}. For example families.Bernoulli((28, 28)) or 'bernoulli'."

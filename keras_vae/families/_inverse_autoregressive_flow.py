@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_vae._checks import count, counts
+from keras_vae._checks import count, counts, from_keras
 from keras_vae._made import MADE
 from keras_vae._numerics import bounded
 from keras_vae._random import standard_normal
@@ -85,7 +85,9 @@ class InverseAutoregressiveFlow(Family, keras.layers.Layer):
         self.num_flows = count(num_flows, "num_flows", owner)
         self.hidden_units = counts(hidden_units, "hidden_units", owner)
         self.context_size = count(context_size, "context_size", owner, minimum=0)
-        self.activation = keras.activations.get(activation)
+        self.activation = from_keras(
+            keras.activations.get, activation, "activation", type(self).__name__
+        )
         if not self.context_size:
             self.parameter_names = ("loc", "log_variance")
         self.networks = [self._network(index) for index in range(self.num_flows)]

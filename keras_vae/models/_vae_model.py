@@ -2,7 +2,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae import families
-from keras_vae._inputs import fill_missing, network_inputs, split_inputs
+from keras_vae._inputs import fill_missing, fitting, network_inputs, split_inputs
 from keras_vae._random import Seeded, as_seed, fold_in
 from keras_vae._registry import serializable
 from keras_vae.models._export import export
@@ -211,7 +211,8 @@ class VAEModel(Seeded, VariationalTraining):
         return terms, self.likelihood.point_estimate(params)[0] if wanted else None
 
     def _encoder_params(self, x, condition, training):
-        params = self.encoder(network_inputs(fill_missing(x), condition), training=training)
+        x = fill_missing(fitting(x, self.encoder))
+        params = self.encoder(network_inputs(x, condition), training=training)
         self._resolve_latent(params)
         return params
 

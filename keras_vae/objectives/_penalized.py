@@ -3,6 +3,7 @@ import itertools
 import keras
 import tensorflow as tf
 
+from keras_vae._checks import items
 from keras_vae._registry import serializable
 from keras_vae.objectives._objective import Objective
 from keras_vae.objectives._penalty import Penalty
@@ -35,7 +36,8 @@ class Penalized(Objective):
     """
 
     def __init__(self, base, penalties):
-        penalties = [penalties] if isinstance(penalties, Penalty) else list(penalties)
+        penalties = [penalties] if isinstance(penalties, Penalty) else penalties
+        penalties = items(penalties, "penalties", "Penalized")
         if not isinstance(base, Objective) or not all(isinstance(p, Penalty) for p in penalties):
             raise TypeError(
                 "Penalized expects an objective and penalties. "

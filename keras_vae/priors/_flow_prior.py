@@ -2,7 +2,7 @@ import math
 
 import keras
 
-from keras_vae._checks import count, counts
+from keras_vae._checks import count, counts, from_keras
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
 from keras_vae.priors._coupling_flow import CouplingFlow, coupling_masks
@@ -55,7 +55,9 @@ class FlowPrior(Prior):
         self.event_shape = as_shape(event_shape, owner)
         self.num_layers = count(num_layers, "num_layers", owner)
         self.hidden_units = counts(hidden_units, "hidden_units", owner)
-        self.activation = keras.activations.get(activation)
+        self.activation = from_keras(
+            keras.activations.get, activation, "activation", type(self).__name__
+        )
         self._size = math.prod(self.event_shape)
         self.networks = [self._network(f"coupling_{i}") for i in range(self.num_layers)]
 

@@ -1,7 +1,7 @@
 import keras
 import tensorflow as tf
 
-from keras_vae._checks import choice, count
+from keras_vae._checks import choice, count, from_keras
 from keras_vae._numerics import as_shape, wide
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
@@ -60,7 +60,9 @@ class MixturePrior(Prior):
         self.event_shape = as_shape(event_shape, owner)
         self.num_components = count(num_components, "num_components", owner)
         self.covariance = choice(covariance, "covariance", owner, tuple(_FAMILIES))
-        self.mean_initializer = keras.initializers.get(mean_initializer)
+        self.mean_initializer = from_keras(
+            keras.initializers.get, mean_initializer, "mean_initializer", type(self).__name__
+        )
         self._family = _FAMILIES[covariance](self.event_shape)
         *leading, size = self.event_shape
         loc_size, scale_size = self._family._parameter_sizes(size)

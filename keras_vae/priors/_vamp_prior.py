@@ -1,7 +1,7 @@
 import keras
 import tensorflow as tf
 
-from keras_vae._checks import count
+from keras_vae._checks import count, flag, from_keras
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
@@ -60,8 +60,10 @@ class VampPrior(Prior):
         owner = type(self).__name__
         self.pseudo_input_shape = as_shape(pseudo_input_shape, owner)
         self.num_components = count(num_components, "num_components", owner)
-        self.pseudo_input_initializer = keras.initializers.get(pseudo_input_initializer)
-        self.bounded = bool(bounded)
+        self.pseudo_input_initializer = from_keras(
+            keras.initializers.get, pseudo_input_initializer, "pseudo_input_initializer", owner
+        )
+        self.bounded = flag(bounded, "bounded", owner)
         self.pseudo_inputs = self.add_weight(
             name="pseudo_inputs",
             shape=(self.num_components, *self.pseudo_input_shape),

@@ -1,5 +1,6 @@
 import numpy as np
 
+from keras_vae._checks import count, real_numbers
 from keras_vae._inputs import split_inputs
 from keras_vae.evaluation._batches import batches, num_examples
 from keras_vae.tasks._codes import decoded, encoded
@@ -113,8 +114,10 @@ def add_attribute(model, x, vector, strength=1.0, batch_size=256):
         (3, 8)
     """
     owner = "add_attribute"
+    batch_size = count(batch_size, "batch_size", owner)
     codes = encoded(model, x, owner, batch_size)
-    vector, strength = np.asarray(vector), np.asarray(strength)
+    vector = real_numbers(vector, "vector", owner).numpy()
+    strength = real_numbers(strength, "strength", owner).numpy()
     if vector.shape != codes.shape[1:]:
         raise ValueError(
             f"{owner} expects a vector of the shape of one latent, {codes.shape[1:]}. "

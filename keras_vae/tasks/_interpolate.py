@@ -49,6 +49,12 @@ def interpolate(model, a, b, num_steps=10, method="linear"):
     owner = "interpolate"
     num_steps = count(num_steps, "num_steps", owner, minimum=2)
     choice(method, "method", owner, _METHODS)
+    shapes = [np.shape(end["x"] if isinstance(end, dict) else end) for end in (a, b)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{owner} expects two data points of one shape. "
+            f"Received: a of shape {shapes[0]} and b of shape {shapes[1]}. Change one of them."
+        )
     ends = keras.tree.map_structure(
         lambda *parts: np.concatenate(parts), with_batch_axis(a), with_batch_axis(b)
     )

@@ -10,18 +10,19 @@ import sys
 import numpy as np
 import pytest
 
-# One process of pytest waits for the script, not each.
-pytestmark = pytest.mark.xdist_group("mirrored")
-
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    path = tmp_path_factory.mktemp("mirrored") / "results.json"
+def results(shared_folder):
+    return json.loads((shared_folder("mirrored", run) / "results.json").read_text())
+
+
+def run(folder):
+    """Runs the script, which writes `results.json`."""
     script = pathlib.Path(__file__).with_name("mirrored_script.py")
 
-    def run():
+    def attempt():
         return subprocess.run(
-            [sys.executable, str(script), str(path)],
+            [sys.executable, str(script), str(folder / "results.json")],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,
@@ -29,14 +30,13 @@ def results(tmp_path_factory):
             check=False,
         )
 
-    process = run()
+    process = attempt()
     if process.returncode < 0:
         # Killed by a signal. The script once ended without a traceback on a busy machine, and its
         # exit code was not recorded; an error of Python's own is never tried again.
-        process = run()
+        process = attempt()
     if process.returncode:
         pytest.fail(f"exit code {process.returncode}\n{process.stderr[-3000:]}")
-    return json.loads(path.read_text())
 
 
 CASES = [

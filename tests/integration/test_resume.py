@@ -11,20 +11,21 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, pytestconfig):
-    folder = tmp_path_factory.mktemp("resume")
+def folder(shared_folder, effort):
     script = pathlib.Path(__file__).with_name("resume_script.py")
-    num_kills = 20 if pytestconfig.getoption("--stress", default=False) else 5
-    process = subprocess.run(
-        [sys.executable, str(script), str(folder), str(num_kills)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if process.returncode:
-        pytest.fail(f"exit code {process.returncode}\n{process.stderr[-3000:]}")
-    return folder
+
+    def run(folder):
+        process = subprocess.run(
+            [sys.executable, str(script), str(folder), str(effort(5, 20))],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if process.returncode:
+            pytest.fail(f"exit code {process.returncode}\n{process.stderr[-3000:]}")
+
+    return shared_folder("resume", run)
 
 
 @pytest.fixture(scope="module")

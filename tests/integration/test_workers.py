@@ -12,25 +12,24 @@ import workers_script
 
 from keras_vae import families
 
-# One process of pytest waits for the script, not each.
-pytestmark = pytest.mark.xdist_group("workers")
 NUMBERS = [pytest.param(2, marks=pytest.mark.stress), 3]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, effort):
-    folder = tmp_path_factory.mktemp("workers")
-    process = subprocess.run(
-        [sys.executable, workers_script.__file__, str(folder), *effort(["3"], ["2", "3"])],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    if process.returncode:
-        pytest.fail(f"exit code {process.returncode}\n{process.stderr[-3000:]}")
-    return folder
+def folder(shared_folder, effort):
+    def run(folder):
+        process = subprocess.run(
+            [sys.executable, workers_script.__file__, str(folder), *effort(["3"], ["2", "3"])],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        if process.returncode:
+            pytest.fail(f"exit code {process.returncode}\n{process.stderr[-3000:]}")
+
+    return shared_folder("workers", run)
 
 
 def read(folder, name):
