@@ -5,6 +5,7 @@ import runpy
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "migration"
@@ -32,3 +33,24 @@ def test_the_model_of_keras_io_keeps_its_losses():
     entropy = tf.reduce_sum(keras.losses.binary_crossentropy(x, before.decoder(z)), axis=(1, 2))
     np.testing.assert_allclose(-after.decode(z).log_prob(x), entropy, rtol=1e-5)
     np.testing.assert_allclose(after.decode(z).mean(), before.decoder(z), rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_the_model_of_tfp_layers_keeps_its_losses():
+    before, after = (
+        runpy.run_path(str(GUIDE / f"tfp_{name}.py"))["build"]() for name in ("before", "after")
+    )
+    encoder, decoder, model = before
+    x = np.random.default_rng(1).integers(0, 2, size=(16, 8, 8, 1)).astype("float32")
+    after.encoder.set_weights(encoder.get_weights())
+    after.decoder.set_weights(decoder.get_weights())
+
+    q = encoder(x)
+    np.testing.assert_allclose(after.encode(x).mean(), q.mean(), rtol=1e-6)
+    np.testing.assert_allclose(after.encode(x).stddev(), q.stddev(), rtol=1e-6)
+    model(x)
+    logs = after.evaluate(x, batch_size=16, verbose=0, return_dict=True)
+    # TFP adds the divergence twice (tensorflow/probability #1215), as the guide tells.
+    np.testing.assert_allclose(model.losses, [logs["kl_divergence"]] * 2, rtol=1e-5)
+    z = tf.convert_to_tensor(q)
+    np.testing.assert_allclose(after.decode(z).log_prob(x), decoder(z).log_prob(x), rtol=1e-5)
