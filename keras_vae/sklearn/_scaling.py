@@ -1,39 +1,29 @@
 """Units: what a model of standardised data says of the data."""
 
-import typing
-
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 
 # Families of real numbers, whose units mean nothing to a network.
 _STANDARDISED = ("normal", "laplace")
 
 
-class Scaling(typing.NamedTuple):
-    """Moves and scales each column: `(x - mean) / scale`."""
+class Scaling:
+    """Moves and scales each column in double precision, if the likelihood asks for it."""
 
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(cls, x, likelihood):
-        """Returns the scaling that the likelihood asks for, from data with NaN for missing."""
-        mean, scale = np.zeros(x.shape[1]), np.ones(x.shape[1])
-        if likelihood in _STANDARDISED:
-            observed = ~np.isnan(x)
-            number = np.maximum(observed.sum(axis=0), 1)
-            mean = np.where(observed, x, 0.0).sum(axis=0, dtype="float64") / number
-            square = np.square(np.where(observed, x - mean, 0.0)).sum(axis=0) / number
-            # A column that does not vary, but by rounding, is left in its units.
-            varies = np.sqrt(square) > 1e-10 * np.abs(mean)
-            scale = np.where(varies, np.sqrt(square), 1.0)
-        return cls(mean, scale)
+    def __init__(self, x, likelihood):
+        wanted = likelihood in _STANDARDISED
+        # scikit-learn divides by the number of what is there: an empty column is left as it is.
+        x = np.where(np.isnan(x).all(axis=0), 0.0, np.float64(x))
+        self._scaler = StandardScaler(with_mean=wanted, with_std=wanted).fit(x)
 
     def forward(self, x):
-        return (np.float64(x) - self.mean) / self.scale
+        return self._scaler.transform(np.float64(x))
 
     def backward(self, x):
-        return np.float64(x) * self.scale + self.mean
+        return self._scaler.inverse_transform(np.float64(x))
 
     def log_volume(self, x):
         """Returns what log p loses to the units of the entries that are there, `(N,)`."""
-        return ~np.isnan(x) @ np.log(self.scale)
+        if self._scaler.scale_ is None:
+            return np.zeros(len(x))
+        return np.where(np.isnan(x), 0.0, np.log(self._scaler.scale_)).sum(axis=1)

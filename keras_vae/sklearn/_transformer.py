@@ -91,7 +91,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         choice(self.likelihood, "likelihood", owner, LIKELIHOODS)
         X = self._checked(X, reset=True)
         seed = int(check_random_state(self.random_state).randint(_LARGEST_SEED))
-        self._scaling = Scaling.of(X, self.likelihood)
+        self._scaling = Scaling(X, self.likelihood)
         x = self._scaling.forward(X)
         self.model_ = build(x, n_components, hidden_units, self.likelihood, seed)
         train(self.model_, x, epochs, batch_size, seed)

@@ -1,7 +1,7 @@
-"""Any argument of any public name: a finite result, or an error that names it.
+"""Any argument of any public name: a finite result, or an error that says what was received.
 
 Hypothesis replaces arguments of a call that works by others of any kind. What comes then is a
-`ValueError` or `TypeError` that names the argument and what was received, or an object that works.
+`ValueError` or `TypeError` that says what was received, or an object that works.
 500 examples in an ordinary run, 10,000 with --stress.
 """
 

@@ -130,11 +130,15 @@ def test_other_likelihoods(likelihood):
 
 def test_columns_that_do_not_vary_and_empty_ones():
     x = np.array([[1.0, 1 / 3, np.nan], [2.0, 1 / 3, np.nan], [np.nan, 1 / 3, np.nan]])
-    scaling = Scaling.of(x, "normal")
-    np.testing.assert_allclose(scaling.mean, [1.5, 1 / 3, 0.0])
-    np.testing.assert_allclose(scaling.scale, [0.5, 1.0, 1.0])
+    scaling = Scaling(x, "normal")
+    np.testing.assert_allclose(
+        scaling.forward(x), [[-1.0, 0.0, np.nan], [1.0, 0.0, np.nan], [np.nan, 0.0, np.nan]]
+    )
     np.testing.assert_allclose(scaling.log_volume(x), np.log([0.5, 0.5, 1.0]))
     np.testing.assert_allclose(scaling.backward(scaling.forward(x)), x)
+    as_it_is = Scaling(x, "bernoulli")
+    np.testing.assert_array_equal(as_it_is.forward(x), x)
+    np.testing.assert_array_equal(as_it_is.log_volume(x), np.zeros(3))
 
 
 def test_errors(data):
