@@ -63,7 +63,7 @@ def draw(axis, q, title):
     numbers = {name: float(np.mean(divergence(name, q, (1, 2)))) for name in TITLES}
     text = "KL(q || p) = {reverse:.2f} nats\nKL(p || q) = {forward:.2f} nats".format(**numbers)
     axis.text(0.03, 0.95, text, va="top", transform=axis.transAxes)
-    axis.set(title=title, xlabel="z", yticks=[], ylim=(0.0, 0.62))
+    axis.set(title=title, xlabel="z", yticks=[], ylim=(0.0, 0.8))
     axis.legend(loc="upper right")
     text = text.replace("\n", ", ")
     print(f"{title}: mean {q.mean()[0]:.2f}, scale {q.stddev()[0]:.2f}, {text}")
