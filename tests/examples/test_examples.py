@@ -69,6 +69,9 @@ PRINTS = {
 SMALLER = {
     "rate_distortion.py": {"BETAS": (1.0, 20.0)},
     "objectives.py": {"NUM_TRAIN": 200, "NUM_TEST": 100},
+    "posterior_collapse.py": {"SCALES": (1.0, "optimal")},
+    "sampling_the_prior.py": {"LATENTS": (2, 16)},
+    "transformer.py": {"SIZES": (1, 2)},
 }
 
 
