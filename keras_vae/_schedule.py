@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_vae._checks import number
 from keras_vae._registry import revived, serializable
+from keras_vae._types import Config, Number
 
 _MAKERS = {}
 
@@ -59,7 +60,7 @@ class Schedule:
         if self.duration != math.inf:
             number(self.duration, "duration", "Schedule")
 
-    def __call__(self, progress):
+    def __call__(self, progress: Number | tf.Tensor) -> float | tf.Tensor:
         """Returns the value at this progress, a float or a tensor as `progress` is."""
         if not tf.is_tensor(progress):
             return float(self.function(min(max(float(progress), 0.0), self.duration)))
@@ -74,7 +75,7 @@ class Schedule:
         name, arguments = self._made_by
         return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the name and the arguments of the schedule, or its function and duration."""
         if self._made_by is not None:
             name, arguments = self._made_by
@@ -85,7 +86,7 @@ class Schedule:
         return {"function": self.function, "duration": duration}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Schedule":
         """Returns the schedule that has this configuration."""
         config = {key: revived(value) for key, value in config.items()}
         if "name" in config:

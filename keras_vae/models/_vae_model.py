@@ -1,3 +1,5 @@
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
@@ -5,6 +7,8 @@ from keras_vae import families
 from keras_vae._inputs import fill_missing, fitting, network_inputs, split_inputs
 from keras_vae._random import Seeded, as_seed, fold_in
 from keras_vae._registry import serializable
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Data, Integer, Path, Seed
 from keras_vae.models._export import export
 from keras_vae.models._networks import (
     check_network,
@@ -15,6 +19,10 @@ from keras_vae.models._networks import (
 from keras_vae.models._training import VariationalTraining
 from keras_vae.objectives import LatentPath, Terms
 from keras_vae.priors import Prior, StandardNormal
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 _PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
 
@@ -68,8 +76,15 @@ class VAEModel(Seeded, VariationalTraining):
     """
 
     def __init__(
-        self, encoder, decoder, posterior=None, likelihood=None, prior=None, seed=None, **kwargs
-    ):
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        posterior: families.Family | str | None = None,
+        likelihood: families.Family | str | None = None,
+        prior: Prior | None = None,
+        seed: Integer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.encoder = check_network(encoder, "encoder")
         self.decoder = check_network(decoder, "decoder")
@@ -93,7 +108,9 @@ class VAEModel(Seeded, VariationalTraining):
         left_to_data = any(isinstance(part, str) for part in (self.posterior, self.likelihood))
         self.built = encoder.built and decoder.built and not left_to_data
 
-    def encode(self, x, condition=None, training=False):
+    def encode(
+        self, x: Data, condition: Array | None = None, training: bool = False
+    ) -> tfd.Distribution:
         """Returns the posterior q(z|x).
 
         Args:
@@ -111,7 +128,9 @@ class VAEModel(Seeded, VariationalTraining):
         params = self._encoder_params(x, condition, training)
         return self.posterior(params)
 
-    def decode(self, z, condition=None, training=False):
+    def decode(
+        self, z: Array, condition: Array | None = None, training: bool = False
+    ) -> tfd.Distribution:
         """Returns the likelihood p(x|z).
 
         Args:
@@ -126,14 +145,20 @@ class VAEModel(Seeded, VariationalTraining):
         params = self._decoder_params(z, condition, training)
         return self.likelihood(params)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Data) -> tf.Tensor:
         """Returns the mean of p(x|z) at the posterior's mean, `(B, *event_shape)`.
 
         Where a mean is no data point (class codes, directions), the family's point estimate.
         """
         return self(x, training=False)
 
-    def sample(self, num_samples, seed=None, condition=None, mean=False):
+    def sample(
+        self,
+        num_samples: Integer,
+        seed: Seed = None,
+        condition: Array | None = None,
+        mean: bool = False,
+    ) -> tf.Tensor:
         """Returns new data: z from the prior, then x from p(x|z).
 
         Args:
@@ -157,7 +182,7 @@ class VAEModel(Seeded, VariationalTraining):
             return self.likelihood.point_estimate(params)
         return self.likelihood(params).sample(seed=fold_in(seed, 1))
 
-    def export(self, path, **kwargs):
+    def export(self, path: Path, **kwargs: Any) -> None:
         """Writes a SavedModel that runs without Keras and without this package.
 
         Its signatures are `serving_default` (x -> reconstruction), `encode` (x -> mean, stddev),
@@ -173,7 +198,7 @@ class VAEModel(Seeded, VariationalTraining):
         self._check_built("export")
         export(self, path, **kwargs)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Data, training: bool = False) -> tf.Tensor:
         """Returns the mean reconstruction from the posterior's mean: no noise."""
         x, condition = split_inputs(inputs)
         params = self._encoder_params(x, condition, training)
@@ -256,13 +281,13 @@ class VAEModel(Seeded, VariationalTraining):
                 "weights yet. Call the model on data first, or give the networks an Input."
             )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         parts = {name: getattr(self, name) for name in _PARTS}
         parts = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **parts, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> "Self":
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in _PARTS

@@ -4,6 +4,7 @@ import typing
 
 import tensorflow as tf
 
+from keras_vae._types import Number, Scalar
 from keras_vae.divergences import kl_divergence
 from keras_vae.objectives._latent_path import LatentPath
 
@@ -44,23 +45,23 @@ class Terms:
     log: dict = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
-    def kl_divergence(self):
+    def kl_divergence(self) -> tf.Tensor:
         """KL(q(z|x) || p(z)) of each example, `(B,)`: exact where possible, else from `z`."""
         return kl_divergence(self.posterior, self.prior, self.z)
 
     @functools.cached_property
-    def prior_z(self):
+    def prior_z(self) -> tf.Tensor:
         """Samples of the prior, as many as of the posterior: `(S, B, *latent)`."""
         shape = tf.shape(self.z)[: 1 if self.prior.batch_shape.rank else 2]
         return self.prior.sample(shape, seed=self.seed)
 
     @functools.cached_property
-    def reconstruction_loss(self):
+    def reconstruction_loss(self) -> tf.Tensor:
         """-E_q log p(x|z) of each example, `(B,)`."""
         return -tf.reduce_mean(self.log_likelihood, axis=0)
 
     @functools.cached_property
-    def log_weight(self):
+    def log_weight(self) -> tf.Tensor:
         """Log of the importance weights, `(S, B)`.
 
         log p(x|z) + kl_weight * (log p(z) - log q(z|x))
@@ -68,11 +69,11 @@ class Terms:
         return self._log_weight(self.posterior, self.z)
 
     @functools.cached_property
-    def path_log_weight(self):
+    def path_log_weight(self) -> tf.Tensor:
         """`log_weight` whose gradient reaches the encoder through z alone, along `path`."""
         return self._log_weight(self.frozen_posterior, self.path.z)
 
-    def at_step(self, scalar):
+    def at_step(self, scalar: Scalar) -> tf.Tensor | Number:
         """Returns the value of a number or schedule at `step`, in the dtype of the loss."""
         dtype = self.log_likelihood.dtype
         return tf.cast(scalar(self.step), dtype) if callable(scalar) else scalar

@@ -1,14 +1,27 @@
+from typing import TYPE_CHECKING, Literal
+
 import keras
 import numpy as np
 
 from keras_vae._checks import choice, count
 from keras_vae._inputs import split_inputs
+from keras_vae._types import Data, Integer
 from keras_vae.tasks._codes import decoded, encoded, with_batch_axis
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
+
 
 _METHODS = ("linear", "spherical")
 
 
-def interpolate(model, a, b, num_steps=10, method="linear"):
+def interpolate(
+    model: "VAEModel",
+    a: Data,
+    b: Data,
+    num_steps: Integer = 10,
+    method: Literal["linear", "spherical"] = "linear",
+) -> np.ndarray:
     """Returns what lies between two data points: the way between their codes, decoded.
 
     The way leads from the mean of q(z|a) to that of q(z|b), so that its ends are the
