@@ -35,12 +35,12 @@ class Seeded:
         return seed
 
     def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
+        super().save_own_variables(store)  # type: ignore[misc]
         store[_STATE] = np.asarray(self.seed_generator.state)
 
     def load_own_variables(self, store: Any) -> None:
         own = {key: store[key] for key in store.keys() if key != _STATE}  # noqa: SIM118
-        super().load_own_variables(own)
+        super().load_own_variables(own)  # type: ignore[misc]
         if _STATE in store.keys():  # noqa: SIM118, an h5 store is no dictionary
             self.seed_generator.state.assign(np.asarray(store[_STATE]))
 

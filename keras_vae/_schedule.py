@@ -5,6 +5,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
+from typing import ParamSpec
 
 import keras
 import numpy as np
@@ -14,7 +15,8 @@ from keras_vae._checks import number
 from keras_vae._registry import revived, serializable
 from keras_vae._types import Config, Number
 
-_MAKERS = {}
+_Arguments = ParamSpec("_Arguments")
+_MAKERS: dict[str, Callable] = {}
 
 
 @serializable
@@ -48,8 +50,8 @@ class Schedule:
     """
 
     function: Callable
-    duration: float = math.inf
-    _made_by: tuple = dataclasses.field(default=None, init=False, compare=False)
+    duration: Number = math.inf
+    _made_by: tuple | None = dataclasses.field(default=None, init=False, compare=False)
 
     def __post_init__(self):
         if not callable(self.function):
@@ -64,7 +66,7 @@ class Schedule:
         """Returns the value at this progress, a float or a tensor as `progress` is."""
         if not tf.is_tensor(progress):
             return float(self.function(min(max(float(progress), 0.0), self.duration)))
-        dtype = progress.dtype if progress.dtype.is_floating else tf.float32
+        dtype = progress.dtype if progress.dtype.is_floating else tf.float32  # type: ignore[union-attr]
         # float32 has no whole steps beyond 2^24.
         exact = tf.clip_by_value(tf.cast(progress, tf.float64), 0.0, self.duration)
         return keras.ops.convert_to_tensor(self.function(exact), dtype)
@@ -97,7 +99,7 @@ class Schedule:
         )
 
 
-def saved_by_name(make):
+def saved_by_name(make: Callable[_Arguments, "Schedule"]) -> Callable[_Arguments, "Schedule"]:
     """Decorates a function that returns a schedule: its name and arguments are what is saved."""
 
     @functools.wraps(make)

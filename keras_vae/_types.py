@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from keras_vae._tfp import tfd
 Integer = int | np.integer
 Number = float | np.integer | np.floating
 # What NumPy and TensorFlow make an array of.
-Array = ArrayLike | tf.Tensor
+Array: TypeAlias = ArrayLike | tf.Tensor
 # Examples, or a dictionary with the keys "x" and "condition".
 Data = Array | dict[str, Any]
 # The parameters of a distribution, side by side or one by one.

@@ -65,6 +65,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         [0, 1, 2]
     """
 
+    _epoch: int | None
+
     def __init__(
         self,
         backup_dir: Path,

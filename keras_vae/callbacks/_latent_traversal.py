@@ -60,6 +60,9 @@ class LatentTraversal(keras.callbacks.Callback):
         >>> traversal = LatentTraversal(tempfile.mkdtemp(), dims=4, every=5)
     """
 
+    _first_epoch: int | None
+    _frames: list
+
     def __init__(
         self,
         directory: Path,

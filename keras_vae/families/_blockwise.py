@@ -69,7 +69,7 @@ class Blockwise(Family, keras.layers.Layer):
         raise NotImplementedError
 
     @property
-    def real_valued(self) -> bool:
+    def real_valued(self) -> bool:  # type: ignore[override]
         """Whether those of all families are."""
         return all(family.real_valued for family in self.families)
 

@@ -52,7 +52,7 @@ class Categorical(ElementwiseFamily):
         self.num_classes = count(num_classes, "num_classes", "Categorical", minimum=2)
 
     @property
-    def support(self) -> tuple[float, float]:
+    def support(self) -> tuple[float, float]:  # type: ignore[override]
         return (0.0, self.num_classes - 1.0)
 
     def _parameter_sizes(self, size):

@@ -34,7 +34,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
         ValueError: If `event_shape` is empty or has a size below 1.
     """
 
-    parameter_names = ()
+    parameter_names: tuple[str, ...] = ()
     smallest_size = 1
     # Whether an event may be any real numbers, with a density: what gradients can move in.
     real_valued = False
@@ -320,11 +320,11 @@ class ElementwiseFamily(Family):
     numbers have one.
     """
 
-    support = None
+    support: tuple[float, float] | None = None
     integers = False
 
     @property
-    def real_valued(self) -> bool:
+    def real_valued(self) -> bool:  # type: ignore[override]
         """Whether an entry may be any real number."""
         return self.support is None and not self.integers
 

@@ -71,7 +71,7 @@ class InverseAutoregressiveFlow(Family, keras.layers.Layer):
         TensorShape([5, 2])
     """
 
-    parameter_names = ("loc", "log_variance", "context")
+    parameter_names: tuple[str, ...] = ("loc", "log_variance", "context")
     real_valued = True
 
     def __init__(

@@ -57,7 +57,7 @@ class Normal(ElementwiseFamily, keras.layers.Layer):
         0.5
     """
 
-    parameter_names = ("loc",)
+    parameter_names: tuple[str, ...] = ("loc",)
 
     def __init__(
         self,

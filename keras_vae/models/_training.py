@@ -28,9 +28,13 @@ from keras_vae.models._update import (
 class VariationalTraining(keras.Model):
     """A Keras model whose loss is an objective. Subclasses give `_terms(inputs, y, training)`."""
 
+    objective: objectives.Objective
+    train_function: Any
+    _objective_parts: list
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.objective = None
+        self.objective = None  # type: ignore[assignment]
         self._objective_parts = []
         self.kl_weight = add_kl_weight(self)
         self._loss_terms = LossTerms()

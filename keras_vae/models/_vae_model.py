@@ -75,6 +75,10 @@ class VAEModel(Seeded, VariationalTraining):
         TensorShape([3, 8])
     """
 
+    posterior: families.Family
+    likelihood: families.Family
+    prior: Prior
+
     def __init__(
         self,
         encoder: keras.layers.Layer,
@@ -94,9 +98,9 @@ class VAEModel(Seeded, VariationalTraining):
                 f"VAEModel expects a prior or None. Received: prior={prior!r}. "
                 "For example priors.StandardNormal(8)."
             )
-        self.posterior = "multivariate_normal_diag" if posterior is None else posterior
-        self.likelihood = "normal" if likelihood is None else likelihood
-        self.prior = prior
+        self.posterior = "multivariate_normal_diag" if posterior is None else posterior  # type: ignore[assignment]
+        self.likelihood = "normal" if likelihood is None else likelihood  # type: ignore[assignment]
+        self.prior = prior  # type: ignore[assignment]
         self._set_seed(seed)
         for resolve, network, family in (
             (self._resolve_latent, encoder, self.posterior),

@@ -88,7 +88,7 @@ class DensityRatio(Penalty, keras.layers.Layer):
         self.built = True
 
     @property
-    def logged(self) -> tuple[str, ...]:
+    def logged(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names that the penalty logs beside its own."""
         return (f"{self.name}_discriminator_loss",)
 

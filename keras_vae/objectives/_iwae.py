@@ -84,7 +84,7 @@ class IWAE(Objective):
         weights = _weights(log_weight, size, share) + _FLOOR
         power = 2 if self.gradient == "dreg" else 1
         encoder_weights = _weights(log_weight, encoder_size, share, power)
-        terms.path.weigh(encoder_weights / weights)
+        terms.path.weigh(encoder_weights / weights)  # type: ignore[union-attr]
         loss = _with_gradient(log_weight, _loss(log_weight, size, share), weights)
         if self.gradient == "standard":
             loss += _score(terms, encoder_weights)

@@ -21,7 +21,7 @@ class Objective(Configurable, abc.ABC):
 
     num_samples = 1
     # Names of further values that the objective puts into `terms.log`, each `(B,)`.
-    logged = ()
+    logged: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def __call__(self, terms: Terms) -> tf.Tensor:

@@ -42,6 +42,8 @@ class Penalized(Objective):
         ('dip',)
     """
 
+    penalties: list[Penalty]
+
     def __init__(self, base: Objective, penalties: Penalty | Sequence[Penalty]) -> None:
         penalties = [penalties] if isinstance(penalties, Penalty) else penalties
         penalties = items(penalties, "penalties", "Penalized")
@@ -60,12 +62,12 @@ class Penalized(Objective):
             )
 
     @property
-    def num_samples(self) -> int:
+    def num_samples(self) -> int:  # type: ignore[override]
         """Latent samples an example: those of the base."""
         return self.base.num_samples
 
     @property
-    def logged(self) -> tuple[str, ...]:
+    def logged(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names that the objective logs beside the usual terms."""
         names = [(penalty.name, *penalty.logged) for penalty in self.penalties]
         return (*self.base.logged, *itertools.chain.from_iterable(names))
@@ -83,7 +85,7 @@ class Penalized(Objective):
 
     def parts(self) -> tuple[keras.layers.Layer, ...]:
         """Returns the Keras layers that hold the state of the base and of the penalties."""
-        return tuple(part for each in (self.base, *self.penalties) for part in each.parts())
+        return tuple(part for each in (self.base, *self.penalties) for part in each.parts())  # type: ignore[attr-defined]
 
     def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object

@@ -24,9 +24,9 @@ class Penalty(Configurable, abc.ABC):
         weight: Number >= 0 or schedule.
     """
 
-    name = None
+    name: str = None  # type: ignore[assignment]
     # Names of further values that the penalty puts into `terms.log`, each `(B,)`.
-    logged = ()
+    logged: tuple[str, ...] = ()
 
     def __init__(self, weight: Scalar = 1.0) -> None:
         self.weight = scalar(weight, "weight", type(self).__name__)

@@ -4,6 +4,7 @@ import typing
 
 import tensorflow as tf
 
+from keras_vae._tfp import tfd
 from keras_vae._types import Number, Scalar
 from keras_vae.divergences import kl_divergence
 from keras_vae.objectives._latent_path import LatentPath
@@ -31,13 +32,13 @@ class Terms:
         log: Dictionary for further values to log, `(B,)` each.
     """
 
-    posterior: object
-    prior: object
+    posterior: tfd.Distribution
+    prior: tfd.Distribution
     z: tf.Tensor
     log_likelihood: tf.Tensor
     kl_weight: tf.Tensor
     step: tf.Tensor
-    frozen_posterior: object = None
+    frozen_posterior: tfd.Distribution | None = None
     path: LatentPath | None = None
     decode: typing.Callable | None = None
     training: bool = False
@@ -71,7 +72,7 @@ class Terms:
     @functools.cached_property
     def path_log_weight(self) -> tf.Tensor:
         """`log_weight` whose gradient reaches the encoder through z alone, along `path`."""
-        return self._log_weight(self.frozen_posterior, self.path.z)
+        return self._log_weight(self.frozen_posterior, self.path.z)  # type: ignore[union-attr]
 
     def at_step(self, scalar: Scalar) -> tf.Tensor | Number:
         """Returns the value of a number or schedule at `step`, in the dtype of the loss."""

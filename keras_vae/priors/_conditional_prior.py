@@ -65,7 +65,7 @@ class ConditionalPrior(Prior):
         self.family = family
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
+    def event_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """Shape of one latent."""
         return self.family.event_shape
 

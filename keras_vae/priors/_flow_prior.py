@@ -51,6 +51,8 @@ class FlowPrior(Prior):
         TensorShape([3, 2])
     """
 
+    event_shape: tuple[int, ...]
+
     def __init__(
         self,
         event_shape: Shape,

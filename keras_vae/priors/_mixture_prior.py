@@ -50,6 +50,8 @@ class MixturePrior(Prior):
         TensorShape([3, 2])
     """
 
+    event_shape: tuple[int, ...]
+
     def __init__(
         self,
         event_shape: Shape,

@@ -14,7 +14,7 @@ class Prior(keras.layers.Layer, abc.ABC):
     that learns it from the encoder).
     """
 
-    event_shape = None
+    event_shape: tuple[int, ...] | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         # Priors are not called: nothing is to be cast to the dtype policy.

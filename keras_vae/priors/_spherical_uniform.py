@@ -40,6 +40,8 @@ class SphericalUniform(Prior):
         array([1., 1., 1., 1., 1.], dtype=float32)
     """
 
+    event_shape: tuple[int, ...]
+
     def __init__(self, event_shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event_shape = as_shape(event_shape, type(self).__name__)

@@ -36,6 +36,8 @@ class StandardNormal(Prior):
         TensorShape([5, 2])
     """
 
+    event_shape: tuple[int, ...]
+
     def __init__(self, event_shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event_shape = as_shape(event_shape, type(self).__name__)

@@ -55,7 +55,7 @@ class TrainablePrior(Prior):
         )
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
+    def event_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """Shape of one latent."""
         return self.family.event_shape
 

@@ -74,7 +74,8 @@ def interpolate(
     codes = encoded(model, ends, owner)
     shares = np.linspace(0.0, 1.0, num_steps)
     way = _line if method == "linear" else _great_circle
-    z = way(*np.float64(codes), shares).astype(codes.dtype)
+    start, end = np.asarray(codes, np.float64)
+    z = way(start, end, shares).astype(codes.dtype)
     _, condition = split_inputs(ends)
     return decoded(model, z, None if condition is None else _conditions(condition, shares))
 
