@@ -23,8 +23,6 @@ Params = Array | Sequence[Array]
 Shape = Integer | Sequence[Integer]
 # The shape of a batch; None is a length that is open.
 BatchShape = Sequence[int | None]
-# A distribution with samples of it.
-Drawn = tuple[tfd.Distribution, tf.Tensor]
 # The function x -> q(z|x) of a model.
 Encode = Callable[[Any], tfd.Distribution]
 # An integer, or a pair of integers; None for new noise.

@@ -11,7 +11,7 @@ from keras_vae._configurable import Configurable
 from keras_vae._numerics import as_shape, sum_event, wide
 from keras_vae._random import as_seed
 from keras_vae._tfp import tfd
-from keras_vae._types import Array, Config, Drawn, Integer, Params, Seed, Shape
+from keras_vae._types import Array, Config, Integer, Params, Seed, Shape
 from keras_vae.families._missing import FillsMissing
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
         ValueError: If `event_shape` is empty or has a size below 1.
     """
 
+    event_shape: tuple[int, ...]
     parameter_names: tuple[str, ...] = ()
     smallest_size = 1
     # Whether an event may be any real numbers, with a density: what gradients can move in.
@@ -94,7 +95,9 @@ class Family(FillsMissing, Configurable, abc.ABC):
         shape = [] if num_samples is None else [num_samples]
         return self._sample(shape, as_seed(seed), *self._split(params))
 
-    def draw(self, params: Params, num_samples: Integer | None = None, seed: Seed = None) -> Drawn:
+    def draw(
+        self, params: Params, num_samples: Integer | None = None, seed: Seed = None
+    ) -> tuple[tfd.Distribution, tf.Tensor]:
         """Returns the distribution together with samples of it.
 
         For `log_prob` of samples: where the density of a point is dear, as that of a flow, it
@@ -112,7 +115,9 @@ class Family(FillsMissing, Configurable, abc.ABC):
         shape = [] if num_samples is None else [num_samples]
         return self._draw(shape, as_seed(seed), *self._split(params))
 
-    def frozen(self, params: Params, drawn: Drawn | None = None) -> tfd.Distribution:
+    def frozen(
+        self, params: Params, drawn: tuple[tfd.Distribution, tf.Tensor] | None = None
+    ) -> tfd.Distribution:
         """Returns the distribution whose parameters and weights pass no gradient.
 
         For gradients that reach a network through samples alone.

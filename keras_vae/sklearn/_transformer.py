@@ -80,7 +80,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         likelihood: str = "normal",
         epochs: Integer = 100,
         batch_size: Integer = 64,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: Integer | np.random.RandomState | None = None,
     ) -> None:
         self.n_components = n_components
         self.hidden_units = hidden_units
@@ -136,7 +136,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return float(np.mean(self.score_samples(X)))
 
     def sample(
-        self, n_samples: Integer = 1, random_state: int | np.random.RandomState | None = None
+        self, n_samples: Integer = 1, random_state: Integer | np.random.RandomState | None = None
     ) -> np.ndarray:
         """Returns new data, `(n_samples, features)`, as `KernelDensity.sample` does."""
         check_is_fitted(self)

@@ -111,7 +111,7 @@ def impute(
         axis, where = (0, rows) if multiple is None else (1, (slice(None), rows))
         events, anew, lost = zip(*results, strict=True)
         _refuse_lost(rows[np.concatenate(lost)])
-        events, anew = np.concatenate(events, axis=axis), np.concatenate(anew)  # type: ignore[assignment]
+        events, anew = np.concatenate(events, axis=axis), np.concatenate(anew)  # type: ignore[assignment, unused-ignore]
         filled[where] = np.where(anew, events, filled[where])
     return filled
 
