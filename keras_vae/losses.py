@@ -12,7 +12,6 @@ from keras_vae.families import Family
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-
 __all__ = ["NegativeLogLikelihood"]
 
 

@@ -15,7 +15,6 @@ from keras_vae.evaluation._batches import batches, refuse_no_example
 if typing.TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
-
 # Posteriors, and pairs of a sample and a posterior, at a time.
 _POSTERIORS = 2**8
 _PAIRS = 2**16

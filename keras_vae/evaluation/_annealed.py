@@ -16,7 +16,6 @@ from keras_vae.evaluation._hamiltonian import over_events, point, transition
 if TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
-
 # The share of accepted moves at which Hamiltonian Monte Carlo gets furthest for its price.
 _ACCEPTANCE = 0.65
 # How fast the logarithm of a step size follows the acceptance: the posterior may be a hundred

@@ -14,7 +14,6 @@ from keras_vae.evaluation._run import run
 if TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
-
 _METHODS = ("importance", "prior", "ais")
 
 

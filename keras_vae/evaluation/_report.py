@@ -17,7 +17,6 @@ from keras_vae.families import Bernoulli
 if TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
-
 _LATENTS_IN_A_LINE = 6
 
 

@@ -23,7 +23,6 @@ from keras_vae.priors import Prior, StandardNormal
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-
 _PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
 
 

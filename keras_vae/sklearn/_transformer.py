@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,6 @@ from keras_vae.sklearn._scaling import Scaling
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
 
 _LARGEST_SEED = 2**31 - 1
 # Latents an example for the log-likelihood, and decoder inputs at a time.
@@ -77,7 +76,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         n_components: Integer = 2,
         *,
         hidden_units: Sequence[Integer] = (128,),
-        likelihood: str = "normal",
+        likelihood: Literal[
+            "normal", "laplace", "bernoulli", "continuous_bernoulli", "poisson", "negative_binomial"
+        ] = "normal",
         epochs: Integer = 100,
         batch_size: Integer = 64,
         random_state: Integer | np.random.RandomState | None = None,

@@ -16,7 +16,6 @@ from keras_vae.evaluation._weighted_mean import weighted_mean
 if TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
-
 _METHODS = ("log_likelihood", "elbo", "reconstruction_probability")
 
 

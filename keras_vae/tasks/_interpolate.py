@@ -11,7 +11,6 @@ from keras_vae.tasks._codes import decoded, encoded, with_batch_axis
 if TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
-
 _METHODS = ("linear", "spherical")
 
 
