@@ -14,6 +14,7 @@ from keras_vae._files import remove_leftovers, written_atomically
 from keras_vae._types import Data, Integer, Number, Path
 from keras_vae.callbacks._arguments import checked_dims, checked_formats, checked_quantiles
 from keras_vae.callbacks._attempts import Attempts
+from keras_vae.callbacks._notebook import NotebookPicture
 from keras_vae.callbacks._pictures import figure_of, save_gif
 from keras_vae.callbacks._traversal import traverse
 
@@ -27,8 +28,9 @@ class LatentTraversal(keras.callbacks.Callback):
     without `x` by how much the data changes with them. Columns move one latent over quantiles of
     the prior, starting from the first two examples of `x`, or from the prior's mean. For one-hot
     latents a row is a variable, and the columns are its classes in place of quantiles. Images
-    become a grid, vectors and series (at most 4 channels) line plots. A file that cannot be
-    written is a warning, and training goes on. Needs matplotlib and Pillow.
+    become a grid, vectors and series (at most 4 channels) line plots. In a notebook the picture
+    also shows below the cell. A file that cannot be written is a warning, and training goes on.
+    Needs matplotlib and Pillow.
 
         cell (i, t) = E[x | z],  z = start with z_i = quantile_t of the prior's latent i
 
@@ -95,6 +97,7 @@ class LatentTraversal(keras.callbacks.Callback):
         # What does not fit the model is told now and not after an epoch.
         self._figure("Latent traversal before training")
         self._first_epoch, self._frames = None, []
+        self._inline = NotebookPicture()
         self._writer, self._attempts = None, Attempts(self, "picture")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -117,6 +120,7 @@ class LatentTraversal(keras.callbacks.Callback):
         png = io.BytesIO()
         figure = self._figure(f"Latent traversal after epoch {epoch}")
         figure.savefig(png, format="png", dpi=_DOTS_PER_INCH)
+        self._inline.show(png.getvalue())
         digits = max(4, len(str(self.params.get("epochs", 0))))
         path = self.directory / f"traversal_epoch_{epoch:0{digits}d}.png"
         if self._write(path, lambda temporary: temporary.write_bytes(png.getvalue())):

@@ -1,3 +1,4 @@
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -9,6 +10,7 @@ from keras_vae._random import Seeded, as_seed, fold_in
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
 from keras_vae._types import Array, Config, Data, Integer, Path, Seed
+from keras_vae.models._describe import as_functional, parts_in_words
 from keras_vae.models._export import export
 from keras_vae.models._networks import (
     check_network,
@@ -200,6 +202,37 @@ class VAEModel(Seeded, VariationalTraining):
         """
         self._check_built("export")
         export(self, path, **kwargs)
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Prints Keras' table of the layers, then the distributions and the objective.
+
+        Args:
+            line_length: Total length of a line. Defaults to None.
+            positions: Positions of the columns. Defaults to None.
+            print_fn: Function that takes the text. Defaults to None, the standard output.
+            **kwargs: Further arguments of `keras.Model.summary`, such as `expand_nested`.
+        """
+        super().summary(line_length, positions, print_fn, **kwargs)
+        (print_fn or print)(parts_in_words(self))
+
+    def as_functional(self) -> keras.Model:
+        """Returns the path of one sample as a functional model that shares the weights.
+
+        x -> encoder -> `Sampling` -> decoder, whose output are the parameters of p(x|z). To look
+        at, `keras.utils.plot_model(model.as_functional(), show_shapes=True)`, where a `VAEModel`
+        itself would be a single box; or to train further with layers and losses of your own.
+
+        Raises:
+            ValueError: If a network does not know its inputs before it is called.
+        """
+        self._check_built("as_functional")
+        return as_functional(self)
 
     def call(self, inputs: Data, training: bool = False) -> tf.Tensor:
         """Returns the mean reconstruction from the posterior's mean: no noise."""

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import pathlib
 import re
+import sys
+import types
 import warnings
 
 import keras
@@ -64,6 +66,25 @@ def test_names_grow_with_the_number_of_epochs(tmp_path):
     traversal = LatentTraversal(tmp_path, every=12_000)
     fit(traversal, epochs=12_000, initial_epoch=11_999)
     assert os.listdir(tmp_path) == ["traversal_epoch_12000.png"]
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_notebook_shows_one_picture_which_later_ones_replace(tmp_path, monkeypatch, kernel):
+    shown, updates = [], []
+    display = types.SimpleNamespace(
+        Image=lambda data: data,
+        display=lambda image, display_id: (
+            shown.append(image) or types.SimpleNamespace(update=updates.append)
+        ),
+    )
+    shell = types.SimpleNamespace(kernel="a kernel") if kernel else types.SimpleNamespace()
+    notebook = types.SimpleNamespace(get_ipython=lambda: shell, display=display)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    fit(LatentTraversal(tmp_path, X), epochs=3)
+    files = [path.read_bytes() for path in sorted(tmp_path.glob("*.png"))]
+    assert len(files) == 3
+    assert shown + updates == (files if kernel else [])
+    assert len(updates) == (2 if kernel else 0)
 
 
 def test_training_is_the_same_with_and_without(tmp_path):
