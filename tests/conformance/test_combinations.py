@@ -242,7 +242,8 @@ def test_every_pair_trains_and_is_saved(row, tmp_path):
     assert_saved(*train(row, run_eagerly=True), tmp_path / "model.keras")
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+# A graph alone is what most other tests train in.
+@pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.stress), True])
 @pytest.mark.parametrize("row", cover(values_of), ids="-".join)
 def test_everything_trains_in_a_graph_and_under_xla(row, jit_compile):
     train(row, jit_compile=jit_compile)

@@ -397,8 +397,11 @@ def test_an_integer_is_a_shape_of_one_axis(row):
 
 
 @every_row
-@every_shape
-@pytest.mark.parametrize("batch", [(5,), (4, 5), (1,), (0,)], ids=str)
+@pytest.mark.parametrize(
+    ("event_shape", "batch"),
+    [*((shape, (5,)) for shape in SHAPES), *((SHAPES[0], batch) for batch in ((4, 5), (1,), (0,)))],
+    ids=str,
+)
 def test_parameters_in_every_form_give_one_distribution(row, event_shape, batch):
     family = row.make(event_shape)
     parts = row.parts(event_shape, *batch)

@@ -37,7 +37,7 @@ def test_it_is_zero_on_average_for_one_distribution_and_positive_for_two(name):
     rng = np.random.default_rng(2)
 
     def estimates(shift):
-        draws = [(rng.normal(size=(64, 2)), rng.normal(size=(64, 2)) + shift) for _ in range(200)]
+        draws = [(rng.normal(size=(64, 2)), rng.normal(size=(64, 2)) + shift) for _ in range(50)]
         values = [float(maximum_mean_discrepancy(a, b, name)) for a, b in draws]
         return np.mean(values), np.std(values) / math.sqrt(len(values))
 

@@ -63,7 +63,7 @@ def test_two_steps(objective, policy, jit_compile, data):
 
 def test_a_saved_model_gives_the_same(data, tmp_path):
     model = build()
-    model.compile("adam")
+    model.compile("adam", run_eagerly=True)
     model.fit(data, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -80,7 +80,7 @@ def test_what_needs_mean_and_standard_deviation(data, tmp_path):
     model = build()
     assert evaluation.active_units(model, data).shape == (LATENT,)
     traversal = LatentTraversal(tmp_path / "traversal", x=data, num_steps=3)
-    model.compile("adam")
+    model.compile("adam", run_eagerly=True)
     model.fit(data, verbose=0, callbacks=[traversal])
     assert list((tmp_path / "traversal").glob("*.png"))
     model.export(tmp_path / "served")
@@ -99,7 +99,7 @@ def test_the_layers_share_one_flow(data, tmp_path):
     params = KLDivergenceRegularizer(family, seed=1)(params)
     model = keras.Model(x, keras.layers.Dense(FEATURES)(Sampling(family, seed=1)(params)))
     assert len(model.trainable_weights) == 4 + len(family.weights)
-    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=True)
     before = family.get_weights()
     model.fit(data, data, verbose=0)
     for weight, value in zip(family.weights, before, strict=True):

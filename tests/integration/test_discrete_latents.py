@@ -26,7 +26,8 @@ def build(latent=(CLASSES,), temperature=0.5, prior=None, policy=None, **argumen
     )
     prior = priors.UniformCategorical(latent) if prior is None else prior
     model = VAEModel(encoder, decoder, posterior, prior=prior, seed=1, **arguments)
-    model.compile(keras.optimizers.Adam(0.01))
+    # Of a few steps: tracing them would cost more.
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     return model
 
 
@@ -55,7 +56,7 @@ def test_the_evidence_is_that_of_the_discrete_model_at_every_temperature(data):
 @pytest.mark.parametrize("gradient", ["standard", "stl", "dreg"])
 def test_iwae_tends_to_the_discrete_bound_with_the_temperature(data, gradient):
     model = build(temperature=1e-4)
-    model.compile(keras.optimizers.SGD(0.0), objectives.IWAE(4000, gradient))
+    model.compile(keras.optimizers.SGD(0.0), objectives.IWAE(4000, gradient), run_eagerly=True)
     loss = model.train_on_batch(data, return_dict=True)["loss"]
     # The weights of 4000 samples are those of above, within some hundredths of a nat.
     assert loss == pytest.approx(-np.mean(log_evidence(model, data)), abs=0.02)
@@ -144,7 +145,7 @@ def test_numbers_and_classes_together(data, tmp_path):
     encoder = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(7)])
     decoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(FEATURES)])
     model = VAEModel(encoder, decoder, posterior, prior=priors.TrainablePrior(mixed()), seed=1)
-    model.compile()
+    model.compile(run_eagerly=True)
     temperature = posterior.families[1].temperature
     callback = Annealing(temperature, schedules.constant(0.25))
     logs = model.fit(data, batch_size=4, verbose=0, callbacks=[callback]).history

@@ -23,8 +23,8 @@ class Batches(keras.utils.PyDataset):
         return piece if len(piece) > 1 else piece[0]
 
 
-def train(model, *arguments, **keywords):
-    model.compile(optimizer=keras.optimizers.SGD(0.05))
+def train(model, *arguments, run_eagerly=True, **keywords):
+    model.compile(optimizer=keras.optimizers.SGD(0.05), run_eagerly=run_eagerly)
     history = model.fit(*arguments, epochs=2, verbose=0, shuffle=False, **keywords)
     return history.history, model.get_weights()
 
@@ -85,7 +85,8 @@ def test_every_kind_of_data_gives_the_training_written_by_hand(build, data, give
     y = data[::-1].copy() if denoising else None
     arguments, keywords = give(data, y)
     model = build()
-    history, _ = train(model, *arguments, **keywords)
+    # Half of them in a graph, which takes a second to trace.
+    history, _ = train(model, *arguments, run_eagerly=denoising, **keywords)
     losses, weights = by_hand(data, y)(build())
     # Float32 sums in another order: a few units in the last of 7 digits, over 6 steps.
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-5)
@@ -122,13 +123,13 @@ def test_a_condition_reaches_encoder_and_decoder(build, data, give):
 
 def test_validation_data_and_validation_split_are_the_held_out_loss(build, data):
     model = build()
-    model.compile(optimizer=keras.optimizers.SGD(0.05))
+    model.compile(optimizer=keras.optimizers.SGD(0.05), run_eagerly=True)
     split = model.fit(data, validation_split=0.25, verbose=0, shuffle=False).history
     expected = model.evaluate(data[9:], verbose=0, return_dict=True)
     for name, value in expected.items():
         np.testing.assert_allclose(split[f"val_{name}"], [value], rtol=1e-6)
     model = build()
-    model.compile(optimizer=keras.optimizers.SGD(0.05))
+    model.compile(optimizer=keras.optimizers.SGD(0.05), run_eagerly=True)
     given = model.fit(data[:9], validation_data=(data[9:], data[9:]), verbose=0, shuffle=False)
     assert given.history.keys() == split.keys()
     for name, value in split.items():
@@ -175,7 +176,7 @@ def test_images(data):
         [keras.Input((2,)), keras.layers.Dense(36), keras.layers.Reshape((6, 6, 1))]
     )
     model = VAEModel(encoder, decoder, likelihood="bernoulli", seed=1)
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     x = np.random.default_rng(0).uniform(size=(8, 6, 6, 1))
     history = model.fit(x, verbose=0).history
     assert model.likelihood.event_shape == (6, 6, 1)
@@ -200,7 +201,7 @@ def test_no_example_at_all_is_told_by_keras(build):
 
 def test_an_empty_batch_is_a_skipped_step(build, data, values):
     model = build()
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     model.train_on_batch(data)
     variables = [*model.trainable_variables, *model.optimizer.variables]
     before = values(variables)
@@ -215,7 +216,7 @@ def test_an_empty_batch_is_a_skipped_step(build, data, values):
 
 def test_missing_condition_is_told(build, data):
     model = build(condition=3)
-    model.compile()
+    model.compile(run_eagerly=True)
     with pytest.raises(ValueError, match="input"):
         model.fit(data, verbose=0)
 
@@ -231,7 +232,7 @@ def test_missing_condition_is_told(build, data):
 )
 def test_inputs_of_another_structure_are_told(build, inputs, message):
     model = build()
-    model.compile()
+    model.compile(run_eagerly=True)
     with pytest.raises(ValueError, match=message):
         model.fit(inputs, verbose=0)
 
@@ -243,7 +244,7 @@ def test_conditional_prior_has_the_condition(build, data):
             return families.MultivariateNormalDiag(2)([loc, tf.zeros_like(loc)])
 
     model = build(condition=3, prior=Shifted(), posterior=families.MultivariateNormalDiag(2))
-    model.compile()
+    model.compile(run_eagerly=True)
     condition = np.ones((12, 3), "float32")
     history = model.fit({"x": data, "condition": condition}, verbose=0)
     # The prior's mean is 3 in both latents, so the posterior near 0 is about 9 nats away.

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import VAEModel, evaluation, families, priors
+from keras_vae.models import _export
 
 SIGNATURES = {
     "serving_default": {"reconstruction"},
@@ -44,9 +45,23 @@ def trained(build, data):
         likelihood=families.Normal(4, scale="learned"),
         prior=priors.TrainablePrior(families.MultivariateNormalDiag(2)),
     )
-    model.compile(optimizer=keras.optimizers.Adam(0.1))
+    model.compile(optimizer=keras.optimizers.Adam(0.1), run_eagerly=True)
     model.fit(data, epochs=2, verbose=0)
     return model
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Exports of one signature, for tests of files: tracing all of them takes seconds."""
+
+    def served(model):
+        module = tf.Module()
+        module.state = [variable.value for variable in model.variables]
+        x = tf.TensorSpec((None, 4), tf.float32, name="x")
+        reconstruct = tf.function(lambda x: {"reconstruction": model(x)})
+        return module, {"serving_default": reconstruct.get_concrete_function(x)}
+
+    monkeypatch.setattr(_export, "_served", served)
 
 
 def live(model, data, z, num_samples):
@@ -156,7 +171,7 @@ def test_networks_without_an_input(data, tmp_path):
     model = VAEModel(Network(4), Network(4), seed=1)
     with pytest.raises(ValueError, match=r"built before export\(\)"):
         model.export(tmp_path / "served")
-    model.compile()
+    model.compile(run_eagerly=True)
     model.fit(data, verbose=0)
     model.export(tmp_path / "served")
     served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
@@ -174,6 +189,7 @@ def test_half_precision_is_served_in_single(build, data, tmp_path):
     np.testing.assert_allclose(result, model(data), rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_export_that_fails_leaves_what_was_there(build, data, tmp_path, monkeypatch):
     directory = tmp_path / "served"
     model = build()
@@ -206,6 +222,7 @@ def test_an_export_that_fails_leaves_what_was_there(build, data, tmp_path, monke
     )
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_exchange_that_fails_leaves_the_old_model(build, tmp_path, monkeypatch):
     directory = tmp_path / "served"
     build().export(directory)
@@ -227,6 +244,7 @@ def test_an_exchange_that_fails_leaves_the_old_model(build, tmp_path, monkeypatc
     assert [path.name for path in tmp_path.iterdir()] == ["served"]
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_old_model_that_cannot_be_deleted_is_no_failure(build, data, tmp_path, monkeypatch):
     directory = tmp_path / "served"
     build().export(directory)
@@ -243,6 +261,7 @@ def test_an_old_model_that_cannot_be_deleted_is_no_failure(build, data, tmp_path
     np.testing.assert_allclose(result, model(data), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.usefixtures("quick")
 def test_foreign_files_are_not_deleted(build, tmp_path):
     (tmp_path / "precious.txt").write_text("thesis")
     with pytest.raises(ValueError, match=r"which holds other files. Take another path"):
@@ -252,6 +271,7 @@ def test_foreign_files_are_not_deleted(build, tmp_path):
     assert (tmp_path / "precious.txt").read_text() == "thesis"
 
 
+@pytest.mark.usefixtures("quick")
 def test_overwrite(build, tmp_path):
     directory = tmp_path / "a" / "served"
     build().export(directory)

@@ -64,7 +64,7 @@ def test_data_that_the_likelihood_cannot_have_changes_nothing(likelihood, value)
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     model = VAEModel(encoder, decoder, likelihood=likelihood, seed=1)
-    model.compile(optimizer="adam", max_skipped_steps=100)
+    model.compile(optimizer="adam", max_skipped_steps=100, run_eagerly=True)
     x = np.full((8, 3), 0.5, "float32")
     model.train_on_batch(x)
     own = [v for v in model.trainable_variables + model.optimizer.variables]
@@ -112,7 +112,7 @@ def model_with(fault):
 @pytest.mark.parametrize("fault", ["reconstruction", "KL", "penalty", "gradient"])
 def test_the_error_names_the_term_and_the_step(fault):
     model = model_with(fault)
-    model.compile(optimizer="adam", max_skipped_steps=3)
+    model.compile(optimizer="adam", max_skipped_steps=3, run_eagerly=True)
     before = [v.numpy() for v in model.trainable_variables]
     message = rf"non-finite {fault} term in 3 steps in a row, after step 0"
     with pytest.raises(ValueError, match=message):
@@ -142,7 +142,7 @@ def test_ten_bad_steps_in_a_row_are_the_end(build, data, fit, way):
 
 def test_bad_steps_in_a_row_are_counted_across_epochs(build, data, fit):
     model = build()
-    model.compile(optimizer="adam", max_skipped_steps=4)
+    model.compile(optimizer="adam", max_skipped_steps=4, run_eagerly=True)
     x = data[:1].copy()
     x[0, 0] = INF
     with pytest.raises(ValueError, match="in 4 steps in a row"):
@@ -151,7 +151,7 @@ def test_bad_steps_in_a_row_are_counted_across_epochs(build, data, fit):
 
 def test_train_on_batch_is_guarded(build, data):
     model = build()
-    model.compile(optimizer="adam", max_skipped_steps=2)
+    model.compile(optimizer="adam", max_skipped_steps=2, run_eagerly=True)
     bad = data.copy()
     bad[0, 0] = INF
     assert model.train_on_batch(bad, return_dict=True)["skipped_steps"] == 1
@@ -171,7 +171,7 @@ def test_an_exploding_loss_stops_with_finite_weights(data):
 
 def test_evaluation_shows_a_loss_that_is_not_finite(build, bad_step):
     model = build()
-    model.compile()
+    model.compile(run_eagerly=True)
     logs = model.evaluate(bad_step, batch_size=4, verbose=0, return_dict=True)
     assert not np.isfinite(logs["loss"])
     assert logs["skipped_steps"] == 1
@@ -179,7 +179,7 @@ def test_evaluation_shows_a_loss_that_is_not_finite(build, bad_step):
 
 def test_validation_leaves_the_count_of_training_alone(build, data, bad_step, fit):
     model = build()
-    model.compile(optimizer="adam", max_skipped_steps=2)
+    model.compile(optimizer="adam", max_skipped_steps=2, run_eagerly=True)
     logs = fit(model, data, validation_data=(bad_step,), epochs=3)
     assert logs["skipped_steps"] == [0, 0, 0]
     assert logs["val_skipped_steps"] == [1, 1, 1]
@@ -187,7 +187,7 @@ def test_validation_leaves_the_count_of_training_alone(build, data, bad_step, fi
 
 def test_an_example_of_weight_zero_may_be_anything(build, data):
     model = build(likelihood=families.Bernoulli(4))
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     x = np.clip(data, 0.0, 1.0)
     x[0] = 255.0
     weights = np.ones(12)
@@ -241,7 +241,7 @@ def test_a_persistent_fault_stops_training_with_a_loss_scale(half, data, fit):
 def test_a_persistent_fault_of_the_gradient_stops_training_with_a_loss_scale(data):
     model = model_with("gradient")
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01))
-    model.compile(optimizer=optimizer, max_skipped_steps=5)
+    model.compile(optimizer=optimizer, max_skipped_steps=5, run_eagerly=True)
     with pytest.raises(ValueError, match="non-finite gradient term in 5 steps in a row"):
         model.fit(data[:, :3], batch_size=1, epochs=20, verbose=0)
 

@@ -117,7 +117,7 @@ def test_a_step_that_is_not_finite_does_not_count(build, data):
 @each_objective
 def test_training_goes_on_as_if_it_had_not_been_saved(build, data, make, tmp_path):
     model = build()
-    model.compile("adam", objective=make())
+    model.compile("adam", objective=make(), run_eagerly=True)
     model.fit(data, batch_size=4, verbose=0, shuffle=False)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -154,7 +154,7 @@ def test_a_new_objective_takes_the_place_of_the_old(data, make, built):
     if built == "before":
         model(data)
     for objective in (make(), make()):
-        model.compile("adam", objective=objective)
+        model.compile("adam", objective=objective, run_eagerly=True)
         model(data)
         own = [v for network in networks for v in network.weights] + [model.kl_weight]
         parts = [v for part in objective.parts() for v in part.weights]
@@ -162,9 +162,9 @@ def test_a_new_objective_takes_the_place_of_the_old(data, make, built):
         assert len([layer for layer in model.layers if isinstance(layer, Temperature)]) == 1
     # The same one again keeps its state.
     model.fit(data, verbose=0)
-    model.compile("adam", objective=objective)
+    model.compile("adam", objective=objective, run_eagerly=True)
     assert objective.parts()[0].calls.numpy() == 1.0
-    model.compile("adam", objective=ELBO())
+    model.compile("adam", objective=ELBO(), run_eagerly=True)
     assert {id(v) for v in model.weights} == {id(v) for v in own}
     assert not any(isinstance(layer, Temperature) for layer in model.layers)
     model.fit(data, verbose=0)
@@ -173,7 +173,7 @@ def test_a_new_objective_takes_the_place_of_the_old(data, make, built):
 def test_a_locked_model_takes_another_objective(build, data):
     model = build()
     model._lock_state()
-    model.compile("adam", objective=Temperature())
+    model.compile("adam", objective=Temperature(), run_eagerly=True)
     model.fit(data, verbose=0)
     assert model._tracker.locked
     with pytest.raises(ValueError, match="cannot add new elements of state"):
@@ -184,7 +184,7 @@ def test_a_frozen_model_keeps_its_objective(build, data):
     model = build()
     model.compile("adam", objective=Temperature())
     model.encoder.trainable = model.decoder.trainable = False
-    model.compile("adam", objective=model.objective)
+    model.compile("adam", objective=model.objective, run_eagerly=True)
     before = model.encoder.get_weights()
     model.fit(data, verbose=0)
     np.testing.assert_array_equal(before[0], model.encoder.get_weights()[0])

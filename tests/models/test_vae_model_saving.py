@@ -61,7 +61,7 @@ def test_every_prior_comes_back(build, data, family, tmp_path):
 
 def check_round_trip(model, data, path):
     x = np.clip(data, 0.0, 1.0)
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     model.fit(x, batch_size=12, verbose=0)
     loaded = reload(model, path)
     for part in ("posterior", "likelihood", "prior"):
@@ -150,7 +150,7 @@ def test_networks_that_are_built_by_data(data, tmp_path, kind, trained):
     with pytest.raises(ValueError, match=r"built before sample\(\).*Call the model on data first"):
         model.sample(2)
     if trained:
-        model.compile(optimizer="adam")
+        model.compile(optimizer="adam", run_eagerly=True)
         model.fit(data, verbose=0)
     else:
         model(data)
@@ -174,7 +174,7 @@ def test_networks_that_are_built_by_a_dictionary(data, tmp_path):
             return self.last(keras.ops.concatenate(inputs, axis=-1))
 
     model = VAEModel(Joined(4), Joined(4), seed=1)
-    model.compile()
+    model.compile(run_eagerly=True)
     inputs = {"x": data, "condition": np.ones((12, 3), "float32")}
     model.fit(inputs, verbose=0)
     model.save_weights(tmp_path / "model.weights.h5")
@@ -186,7 +186,7 @@ def test_networks_that_are_built_by_a_dictionary(data, tmp_path):
 
 def test_weights_alone(build, data, tmp_path):
     model = build(posterior=families.MultivariateNormalDiag(2))
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     model.kl_weight.assign(0.5)
     model.fit(data, verbose=0)
     model.save_weights(tmp_path / "model.weights.h5")
@@ -218,7 +218,7 @@ def test_a_model_is_rebuilt_from_its_config(build, data):
 
 def test_half_precision_comes_back(build, data, tmp_path):
     model = build(layer={"dtype": "mixed_float16"}, dtype="mixed_float16")
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     model.fit(data, verbose=0)
     loaded = reload(model, tmp_path)
     assert isinstance(loaded.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -235,7 +235,7 @@ def test_backup_and_restore_resumes(build, data, tmp_path):
 
     def train(*callbacks):
         model = build(posterior=families.MultivariateNormalDiag(2))
-        model.compile(optimizer="adam")
+        model.compile(optimizer="adam", run_eagerly=True)
         model.fit(data, epochs=4, verbose=0, shuffle=False, callbacks=list(callbacks))
         return model
 
@@ -250,7 +250,7 @@ def test_backup_and_restore_resumes(build, data, tmp_path):
 
 def test_the_best_epoch_is_found_by_val_elbo(build, data, tmp_path):
     model = build()
-    model.compile(optimizer="adam")
+    model.compile(optimizer="adam", run_eagerly=True)
     path = tmp_path / "best.keras"
     checkpoint = keras.callbacks.ModelCheckpoint(
         path, monitor="val_elbo", mode="max", save_best_only=True

@@ -86,7 +86,7 @@ def test_evaluation_with_steps_per_execution(build, data):
 
 def test_a_smaller_last_batch_has_its_share_of_the_mean(build, data):
     model = build()
-    model.compile()
+    model.compile(run_eagerly=True)
     whole = model.evaluate(data[:7], batch_size=7, verbose=0, return_dict=True)
     split = model.evaluate(data[:7], batch_size=3, verbose=0, return_dict=True)
     for name, value in whole.items():
@@ -188,7 +188,7 @@ def test_sums_over_many_pixels_do_not_overflow_half_precision():
     for layer in (encoder.layers[0], decoder.layers[0]):
         layer.dtype_policy = "mixed_float16"
     model = VAEModel(encoder, decoder, seed=1, dtype="mixed_float16")
-    model.compile()
+    model.compile(run_eagerly=True)
     logs = model.evaluate(np.ones((2, 90_000), "float32"), verbose=0, return_dict=True)
     assert 90_000 < logs["loss"] < 300_000
 
@@ -196,7 +196,7 @@ def test_sums_over_many_pixels_do_not_overflow_half_precision():
 def test_train_on_batch_is_a_step_of_fit(build, data, assert_same):
     one, other = build(), build()
     for model in (one, other):
-        model.compile(optimizer=keras.optimizers.SGD(0.1))
+        model.compile(optimizer=keras.optimizers.SGD(0.1), run_eagerly=True)
     fitted = one.fit(data, batch_size=12, epochs=2, verbose=0, shuffle=False).history
     logs = []
     for _ in range(2):
@@ -213,7 +213,7 @@ def test_frozen_networks_are_left_alone(build, data, assert_same):
     model = build()
     model.encoder.trainable = False
     before = [variable.numpy() for variable in model.encoder.weights]
-    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    model.compile(optimizer=keras.optimizers.SGD(0.1), run_eagerly=True)
     model.fit(data, verbose=0)
     assert_same([variable.numpy() for variable in model.encoder.weights], before)
     assert len(model.trainable_variables) == 4
@@ -233,7 +233,7 @@ def test_a_layer_without_gradient_does_not_stop_the_others(build, data):
     model = VAEModel(encoder, decoder, seed=1)
     model.unused = keras.layers.Dense(2)
     model.unused.build((None, 2))
-    model.compile()
+    model.compile(run_eagerly=True)
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         logs = model.fit(data, verbose=0).history
     assert logs["skipped_steps"] == [0]
@@ -250,7 +250,7 @@ def test_batch_normalization_and_dropout_know_training_from_evaluation(data):
     )
     decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
     model = VAEModel(encoder, decoder, posterior=None, seed=1)
-    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    model.compile(optimizer=keras.optimizers.SGD(0.0), run_eagerly=True)
     mean = encoder.layers[0].moving_mean
     model.evaluate(data, verbose=0)
     assert (mean.numpy() == 0).all()

@@ -104,7 +104,7 @@ def test_it_trains_and_comes_back(make, posterior, tmp_path):
 
 def test_a_prior_that_is_saved_before_data_build_it_is_trained(tmp_path):
     model, data = build(*PRIORS["conditional_built_by_data"])
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     logs = loaded.fit(data, batch_size=EXAMPLES, verbose=0).history
@@ -118,15 +118,20 @@ def test_a_prior_that_is_saved_before_data_build_it_is_trained(tmp_path):
 def test_mixed_precision(name):
     make, posterior = PRIORS[name]
     model, data = build(make, posterior, policy="mixed_float16")
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     logs = model.fit(data, batch_size=EXAMPLES, verbose=0).history
     assert logs["skipped_steps"] == [0.0]
     assert np.isfinite(logs["loss"][0])
 
 
+def stress(*names):
+    return [pytest.param(name, marks=pytest.mark.stress) for name in names]
+
+
 @pytest.mark.parametrize(
     "name",
-    ["mixture_full", "vamp", "conditional", "spherical_uniform", "flow", "uniform_categorical"],
+    ["vamp", "conditional", *stress("mixture_full", "spherical_uniform", "flow")]
+    + ["uniform_categorical"],
 )
 def test_export(name, tmp_path):
     model, data = build(*PRIORS[name])
@@ -194,7 +199,7 @@ def test_pseudo_inputs_leave_the_statistics_of_the_encoder_alone():
     decoder = keras.Sequential([keras.Input((LATENT,)), keras.layers.Dense(FEATURES)])
     model = VAEModel(encoder, decoder, prior=priors.VampPrior(FEATURES, 5), seed=1)
     model.prior.pseudo_inputs.assign(tf.fill((5, FEATURES), 100.0))
-    model.compile()
+    model.compile(run_eagerly=True)
     x = np.random.default_rng(0).normal(size=(EXAMPLES, FEATURES)).astype("float32")
     model.fit(x, batch_size=EXAMPLES, verbose=0)
     normalization = encoder.layers[0]
