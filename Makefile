@@ -27,6 +27,7 @@ stress: $(VENV)/.installed
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy keras_vae
 
 format: $(VENV)/.installed
 	$(VENV)/bin/ruff check --fix .

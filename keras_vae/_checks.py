@@ -76,7 +76,7 @@ def flag(value, name, owner):
     return bool(value)
 
 
-def items(values, name, owner):
+def items(values, name, owner) -> list:
     """Returns `values` as a list, or raises with the argument's name."""
     if not isinstance(values, (list, tuple)):
         raise TypeError(

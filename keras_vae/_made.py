@@ -1,11 +1,15 @@
 """The masked network of autoregressive models. Here, since both families and layers need it."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae._checks import count, counts, flag, from_keras
 from keras_vae._registry import serializable
+from keras_vae._types import Activation, BatchShape, Config, Initializer, Integer
 
 
 @serializable
@@ -53,13 +57,13 @@ class MADE(keras.layers.Layer):
 
     def __init__(
         self,
-        num_outputs=1,
-        hidden_units=(64, 64),
-        activation="elu",
-        reverse=False,
-        output_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        num_outputs: Integer = 1,
+        hidden_units: Sequence[Integer] = (64, 64),
+        activation: Activation = "elu",
+        reverse: bool = False,
+        output_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
         self.num_outputs = count(num_outputs, "num_outputs", owner)
@@ -70,7 +74,7 @@ class MADE(keras.layers.Layer):
             keras.initializers.get, output_initializer, "output_initializer", owner
         )
 
-    def build(self, inputs_shape, context_shape=None):
+    def build(self, inputs_shape: BatchShape, context_shape: BatchShape | None = None) -> None:
         self._masks = autoregressive_masks(
             inputs_shape[-1],
             self.hidden_units,
@@ -96,7 +100,7 @@ class MADE(keras.layers.Layer):
                 initializer="glorot_uniform",
             )
 
-    def call(self, inputs, context=None):
+    def call(self, inputs: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
         size = self._masks[0].shape[0]
         if inputs.shape[-1] != size:
             raise ValueError(
@@ -115,14 +119,16 @@ class MADE(keras.layers.Layer):
                 x = self.activation(x)
         return x
 
-    def compute_output_shape(self, inputs_shape, context_shape=None):
+    def compute_output_shape(
+        self, inputs_shape: BatchShape, context_shape: BatchShape | None = None
+    ) -> BatchShape:
         leading = tuple(inputs_shape[:-1])
         if context_shape is not None:
             before = context_shape[:-1]
             leading = tuple(tf.broadcast_static_shape(*map(tf.TensorShape, (leading, before))))
         return (*leading, self.num_outputs * inputs_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_outputs": self.num_outputs,

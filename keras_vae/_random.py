@@ -4,6 +4,8 @@ Keras saves no `SeedGenerator` state, gives seeds as int64 where TFP's samplers 
 gives every replica of a distribution strategy the same seeds. `Seeded` mends the three.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -32,13 +34,13 @@ class Seeded:
             seed = fold_in(seed, replica.replica_id_in_sync_group)
         return seed
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)  # type: ignore[misc]
         store[_STATE] = np.asarray(self.seed_generator.state)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         own = {key: store[key] for key in store.keys() if key != _STATE}  # noqa: SIM118
-        super().load_own_variables(own)
+        super().load_own_variables(own)  # type: ignore[misc]
         if _STATE in store.keys():  # noqa: SIM118, an h5 store is no dictionary
             self.seed_generator.state.assign(np.asarray(store[_STATE]))
 

@@ -1,11 +1,15 @@
 """Names: of classes in saved files, and of families and objectives given as strings."""
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 
+_Class = TypeVar("_Class", bound=type)
 PACKAGE = "keras_vae"
-serializable = keras.saving.register_keras_serializable(PACKAGE)
+# As mypy sees it, a class stays what it was.
+serializable: Callable[[_Class], _Class] = keras.saving.register_keras_serializable(PACKAGE)
 
 
 def snake_case(name):

@@ -5,6 +5,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
+from typing import ParamSpec
 
 import keras
 import numpy as np
@@ -12,8 +13,10 @@ import tensorflow as tf
 
 from keras_vae._checks import number
 from keras_vae._registry import revived, serializable
+from keras_vae._types import Config, Number
 
-_MAKERS = {}
+_Arguments = ParamSpec("_Arguments")
+_MAKERS: dict[str, Callable] = {}
 
 
 @serializable
@@ -47,8 +50,8 @@ class Schedule:
     """
 
     function: Callable
-    duration: float = math.inf
-    _made_by: tuple = dataclasses.field(default=None, init=False, compare=False)
+    duration: Number = math.inf
+    _made_by: tuple | None = dataclasses.field(default=None, init=False, compare=False)
 
     def __post_init__(self):
         if not callable(self.function):
@@ -59,11 +62,11 @@ class Schedule:
         if self.duration != math.inf:
             number(self.duration, "duration", "Schedule")
 
-    def __call__(self, progress):
+    def __call__(self, progress: Number | tf.Tensor) -> float | tf.Tensor:
         """Returns the value at this progress, a float or a tensor as `progress` is."""
         if not tf.is_tensor(progress):
             return float(self.function(min(max(float(progress), 0.0), self.duration)))
-        dtype = progress.dtype if progress.dtype.is_floating else tf.float32
+        dtype = progress.dtype if progress.dtype.is_floating else tf.float32  # type: ignore[union-attr]
         # float32 has no whole steps beyond 2^24.
         exact = tf.clip_by_value(tf.cast(progress, tf.float64), 0.0, self.duration)
         return keras.ops.convert_to_tensor(self.function(exact), dtype)
@@ -74,7 +77,7 @@ class Schedule:
         name, arguments = self._made_by
         return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the name and the arguments of the schedule, or its function and duration."""
         if self._made_by is not None:
             name, arguments = self._made_by
@@ -85,7 +88,7 @@ class Schedule:
         return {"function": self.function, "duration": duration}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Schedule":
         """Returns the schedule that has this configuration."""
         config = {key: revived(value) for key, value in config.items()}
         if "name" in config:
@@ -96,7 +99,7 @@ class Schedule:
         )
 
 
-def saved_by_name(make):
+def saved_by_name(make: Callable[_Arguments, "Schedule"]) -> Callable[_Arguments, "Schedule"]:
     """Decorates a function that returns a schedule: its name and arguments are what is saved."""
 
     @functools.wraps(make)

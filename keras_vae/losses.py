@@ -1,9 +1,16 @@
 """The loss that goes with `KLDivergenceRegularizer`."""
 
+from typing import TYPE_CHECKING, Any
+
 import keras
+import tensorflow as tf
 
 from keras_vae._registry import deserialized, serializable, serialized
+from keras_vae._types import Array, Config, Params
 from keras_vae.families import Family
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["NegativeLogLikelihood"]
 
@@ -46,11 +53,11 @@ class NegativeLogLikelihood(keras.losses.Loss):
 
     def __init__(
         self,
-        family,
-        reduction="sum_over_batch_size",
-        name="negative_log_likelihood",
-        **kwargs,
-    ):
+        family: Family,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "negative_log_likelihood",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
         if not isinstance(family, Family):
             raise TypeError(
@@ -65,12 +72,12 @@ class NegativeLogLikelihood(keras.losses.Loss):
             )
         self.family = family
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Array, y_pred: Params) -> tf.Tensor:
         return -self.family.log_likelihood(y_true, y_pred)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "family": serialized(self.family)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         return cls(**deserialized(config, "family"))

@@ -7,15 +7,17 @@ a variable along one; every number of an objective or a penalty may be one in it
 
 import itertools
 import math
+from collections.abc import Sequence
 
 from keras_vae._checks import count, items, number
 from keras_vae._schedule import Schedule, functions_of, saved_by_name
+from keras_vae._types import Integer, Number, ScheduleLike
 
 __all__ = ["Schedule", "constant", "cosine", "cyclical", "join", "linear", "sigmoid"]
 
 
 @saved_by_name
-def constant(value):
+def constant(value: Number) -> Schedule:
     """Returns a schedule that never changes.
 
     Args:
@@ -30,7 +32,7 @@ def constant(value):
 
 
 @saved_by_name
-def linear(start=0.0, end=1.0, duration=1.0):
+def linear(start: Number = 0.0, end: Number = 1.0, duration: Number = 1.0) -> Schedule:
     """Returns a schedule that goes from `start` to `end` in a straight line.
 
         value = start + (end - start) * progress / duration
@@ -52,7 +54,7 @@ def linear(start=0.0, end=1.0, duration=1.0):
 
 
 @saved_by_name
-def cosine(start=0.0, end=1.0, duration=1.0):
+def cosine(start: Number = 0.0, end: Number = 1.0, duration: Number = 1.0) -> Schedule:
     """Returns a schedule that goes from `start` to `end` along half a cosine, flat at both ends.
 
         value = start + (end - start) * (1 - cos(pi * progress / duration)) / 2
@@ -74,7 +76,9 @@ def cosine(start=0.0, end=1.0, duration=1.0):
 
 
 @saved_by_name
-def sigmoid(start=0.0, end=1.0, duration=1.0, steepness=10.0):
+def sigmoid(
+    start: Number = 0.0, end: Number = 1.0, duration: Number = 1.0, steepness: Number = 10.0
+) -> Schedule:
     """Returns a schedule that goes from `start` to `end` along a logistic curve.
 
     The curve is stretched so that it passes through both ends.
@@ -105,7 +109,13 @@ def sigmoid(start=0.0, end=1.0, duration=1.0, steepness=10.0):
 
 
 @saved_by_name
-def cyclical(start=0.0, end=1.0, duration=1.0, num_cycles=4, ratio=0.5):
+def cyclical(
+    start: Number = 0.0,
+    end: Number = 1.0,
+    duration: Number = 1.0,
+    num_cycles: Integer = 4,
+    ratio: Number = 0.5,
+) -> Schedule:
     """Returns a schedule that rises from `start` to `end` several times.
 
     In each cycle the value rises in a straight line for the share `ratio` of the cycle and then
@@ -146,7 +156,7 @@ def cyclical(start=0.0, end=1.0, duration=1.0, num_cycles=4, ratio=0.5):
 
 
 @saved_by_name
-def join(schedules, boundaries):
+def join(schedules: Sequence[ScheduleLike], boundaries: Sequence[Number]) -> Schedule:
     """Returns schedules one after the other, each with a clock that starts at its boundary.
 
     Args:

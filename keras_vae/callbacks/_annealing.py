@@ -1,6 +1,7 @@
 import keras
 import tensorflow as tf
 
+from keras_vae._types import ScheduleLike, Unit
 from keras_vae.callbacks._scheduled_callback import ScheduledCallback
 
 
@@ -39,7 +40,9 @@ class Annealing(ScheduledCallback):
         >>> annealing = Annealing(posterior.temperature, schedule)
     """
 
-    def __init__(self, variable, schedule, unit="step"):
+    def __init__(
+        self, variable: keras.Variable, schedule: ScheduleLike, unit: Unit = "step"
+    ) -> None:
         super().__init__(schedule, unit)
         self.variable = _check_scalar(variable)
 

@@ -1,10 +1,13 @@
 import pathlib
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 
 from keras_vae._checks import count, flag, items, path
 from keras_vae._distribute import wait_for_all
 from keras_vae._files import remove_leftovers
+from keras_vae._types import Integer, Path
 from keras_vae.callbacks import _backup
 from keras_vae.callbacks._attempts import Attempts
 from keras_vae.callbacks._pass_by import pass_by
@@ -62,7 +65,15 @@ class BackupAndRestore(keras.callbacks.Callback):
         [0, 1, 2]
     """
 
-    def __init__(self, backup_dir, save_freq="epoch", callbacks=(), delete_checkpoint=True):
+    _epoch: int | None
+
+    def __init__(
+        self,
+        backup_dir: Path,
+        save_freq: Integer | Literal["epoch"] = "epoch",
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        delete_checkpoint: bool = True,
+    ) -> None:
         super().__init__()
         owner = type(self).__name__
         self.backup_dir = pathlib.Path(path(backup_dir, "backup_dir", owner))
@@ -71,7 +82,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.delete_checkpoint = flag(delete_checkpoint, "delete_checkpoint", owner)
         self._path = self.backup_dir / "backup.npz"
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._check_built()
         self._epoch, self._attempts = None, Attempts(self, "backup")
         self._restored, self._batches = None, 0
@@ -85,7 +96,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         # Before the first of several processes writes a backup that the others would read.
         wait_for_all(self.model.distribute_strategy)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._executions, self._skipped = epoch, 0, 0
         restored, self._restored = self._restored, None
         if restored is not None:
@@ -94,7 +105,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         if restored is None and self.save_freq == "epoch":
             self._save(epoch)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._executions += 1
         if self.save_freq == "epoch" or self._executions <= self._skipped:
             return
@@ -103,7 +114,7 @@ class BackupAndRestore(keras.callbacks.Callback):
             self._batches = 0
             self._save(self._epoch, self._executions)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._restored is not None:
             # There was no epoch left.
             self.model._initial_epoch = None

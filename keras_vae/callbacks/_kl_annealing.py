@@ -1,3 +1,8 @@
+from collections.abc import Sequence
+
+import keras
+
+from keras_vae._types import ScheduleLike, Unit
 from keras_vae.callbacks._scheduled_callback import ScheduledCallback
 from keras_vae.layers import KLDivergenceRegularizer
 
@@ -40,7 +45,12 @@ class KLAnnealing(ScheduledCallback):
     _name = "kl_weight"
     _values = ("finite weights of at least 0", 0.0)
 
-    def __init__(self, schedule, unit="step", target=None):
+    def __init__(
+        self,
+        schedule: ScheduleLike,
+        unit: Unit = "step",
+        target: keras.layers.Layer | Sequence[keras.layers.Layer] | None = None,
+    ) -> None:
         super().__init__(schedule, unit)
         self.target = target
 

@@ -2,6 +2,8 @@ import functools
 import io
 import pathlib
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 from keras_vae._checks import count, path
 from keras_vae._files import remove_leftovers, written_atomically
+from keras_vae._types import Data, Integer, Number, Path
 from keras_vae.callbacks._arguments import checked_dims, checked_formats, checked_quantiles
 from keras_vae.callbacks._attempts import Attempts
 from keras_vae.callbacks._notebook import NotebookPicture
@@ -59,16 +62,19 @@ class LatentTraversal(keras.callbacks.Callback):
         >>> traversal = LatentTraversal(tempfile.mkdtemp(), dims=4, every=5)
     """
 
+    _first_epoch: int | None
+    _frames: list
+
     def __init__(
         self,
-        directory,
-        x=None,
-        dims=10,
-        num_steps=9,
-        every=1,
-        quantiles=(0.02, 0.98),
-        formats=("png",),
-    ):
+        directory: Path,
+        x: Data | None = None,
+        dims: Integer | Sequence[Integer] | np.ndarray | None = 10,
+        num_steps: Integer = 9,
+        every: Integer = 1,
+        quantiles: Sequence[Number] = (0.02, 0.98),
+        formats: str | Sequence[str] = ("png",),
+    ) -> None:
         super().__init__()
         owner = type(self).__name__
         self.directory = pathlib.Path(path(directory, "directory", owner))
@@ -79,7 +85,7 @@ class LatentTraversal(keras.callbacks.Callback):
         self.every = count(every, "every", owner)
         self.formats = checked_formats(formats)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         from keras_vae.models import VAEModel
 
         if not isinstance(self.model, VAEModel):
@@ -94,15 +100,15 @@ class LatentTraversal(keras.callbacks.Callback):
         self._inline = NotebookPicture()
         self._writer, self._attempts = None, Attempts(self, "picture")
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self._first_epoch is None:
             self._first_epoch = epoch + 1
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if (epoch + 1) % self.every == 0:
             self._draw(epoch + 1)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         frames = self._earlier_frames() + self._frames
         if "gif" in self.formats and frames:
             self._write(self.directory / "traversal.gif", lambda path: save_gif(path, frames))

@@ -1,8 +1,10 @@
 import warnings
+from typing import Any
 
 import keras
 
 from keras_vae._checks import count, number
+from keras_vae._types import Data, Integer, Number
 from keras_vae.evaluation import active_units, kl_per_dimension
 
 
@@ -47,7 +49,9 @@ class PosteriorCollapse(keras.callbacks.Callback):
         (2,)
     """
 
-    def __init__(self, x, threshold=0.01, min_active=1, patience=2):
+    def __init__(
+        self, x: Data, threshold: Number = 0.01, min_active: Integer = 1, patience: Integer = 2
+    ) -> None:
         super().__init__()
         owner = type(self).__name__
         self.x = x
@@ -55,7 +59,7 @@ class PosteriorCollapse(keras.callbacks.Callback):
         self.min_active = count(min_active, "min_active", owner)
         self.patience = count(patience, "patience", owner)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         from keras_vae.models import VAEModel
 
         if not isinstance(self.model, VAEModel):
@@ -66,7 +70,7 @@ class PosteriorCollapse(keras.callbacks.Callback):
             )
         self._collapsed_epochs, self._warned = 0, False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         num_active = int(active_units(self.model, self.x, self.threshold).sum())
         kl = kl_per_dimension(self.model, self.x)
         # The history keeps what no progress bar can show.

@@ -3,9 +3,11 @@
 import abc
 import math
 import warnings
+from typing import Any
 
 import keras
 
+from keras_vae._types import ScheduleLike, Unit
 from keras_vae.callbacks._clock import Clock
 
 # A run that misses the end of its schedule by less than this share is no mistake worth a warning:
@@ -26,7 +28,7 @@ class ScheduledCallback(keras.callbacks.Callback, abc.ABC):
 
     _values = ("finite numbers", -math.inf)
 
-    def __init__(self, schedule, unit):
+    def __init__(self, schedule: ScheduleLike, unit: Unit) -> None:
         super().__init__()
         owner = type(self).__name__
         if not callable(schedule):
@@ -48,23 +50,23 @@ class ScheduledCallback(keras.callbacks.Callback, abc.ABC):
     def _find_variables(self):
         """Returns the variables of `self.model` that are moved, or raises."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._variables = self._find_variables()
         self._clock.begin(self)
         self._move()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._clock.begin_epoch(epoch)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._move()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._clock.end_epoch()
         if logs is not None:
             logs[self._name] = self._value
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._move()
         progress = self._clock.progress()
         # Other callables end where they please.

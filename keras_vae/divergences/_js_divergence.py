@@ -3,9 +3,11 @@ import math
 import tensorflow as tf
 
 from keras_vae._checks import distributions
+from keras_vae._tfp import tfd
+from keras_vae._types import Array
 
 
-def js_divergence(q, p, z_q, z_p):
+def js_divergence(q: tfd.Distribution, p: tfd.Distribution, z_q: Array, z_p: Array) -> tf.Tensor:
     """Returns the Jensen-Shannon divergence of q and p, estimated from samples of both.
 
     Symmetric and bounded, for distributions that hardly overlap. The estimate weighs every

@@ -2,11 +2,14 @@ import tensorflow as tf
 
 from keras_vae._checks import choice, distributions
 from keras_vae._tfp import tfd
+from keras_vae._types import Array, Method
 
 METHODS = ("auto", "exact", "monte_carlo")
 
 
-def kl_divergence(q, p, z=None, method="auto"):
+def kl_divergence(
+    q: tfd.Distribution, p: tfd.Distribution, z: Array | None = None, method: Method = "auto"
+) -> tf.Tensor:
     """Returns KL(q || p), exact or estimated from samples of q.
 
     The closed form is taken where TFP registers one for the two classes. The Monte Carlo

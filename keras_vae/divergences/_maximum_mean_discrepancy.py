@@ -1,9 +1,16 @@
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from keras_vae._checks import real_numbers
+from keras_vae._types import Array, Kernel
 
 
-def maximum_mean_discrepancy(a, b, kernel="inverse_multiquadratic"):
+def maximum_mean_discrepancy(
+    a: Array,
+    b: Array,
+    kernel: Kernel | Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = "inverse_multiquadratic",
+) -> tf.Tensor:
     """Returns the squared maximum mean discrepancy of two samples, without bias.
 
     Zero in expectation if and only if both come from one distribution; it needs samples alone.

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_vae._checks import choice, count, real_numbers
 from keras_vae._tfp import tfd
+from keras_vae._types import Array, Estimator, Integer
 
 ESTIMATORS = ("weighted", "stratified")
 
@@ -23,7 +24,9 @@ class KLDecomposition(typing.NamedTuple):
     dimension_wise_kl: tf.Tensor
 
 
-def total_correlation(q, z, dataset_size, estimator="weighted"):
+def total_correlation(
+    q: tfd.Distribution, z: Array, dataset_size: Integer, estimator: Estimator = "weighted"
+) -> tf.Tensor:
     """Returns an estimate of the total correlation of the aggregate posterior, by example.
 
     How far the latents are from being independent over the whole data set. Its mean over the
@@ -63,7 +66,13 @@ def total_correlation(q, z, dataset_size, estimator="weighted"):
     return log_joint - tf.reduce_sum(log_marginals, axis=-1)
 
 
-def kl_decomposition(q, p, z, dataset_size, estimator="weighted"):
+def kl_decomposition(
+    q: tfd.Distribution,
+    p: tfd.Distribution,
+    z: Array,
+    dataset_size: Integer,
+    estimator: Estimator = "weighted",
+) -> KLDecomposition:
     """Returns the mean KL divergence in three parts, which add up to its Monte Carlo estimate.
 
         E_x KL(q(z|x) || p(z)) = I_q(x; z) + KL(q(z) || prod_j q(z_j))

@@ -1,11 +1,19 @@
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_vae._checks import count, number
+from keras_vae._types import Data, Integer, Number
 from keras_vae.evaluation._batches import batches, refuse_no_example
 from keras_vae.evaluation._moments import moments
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
-def active_units(model, x, threshold=0.01, batch_size=256):
+
+def active_units(
+    model: "VAEModel", x: Data, threshold: Number = 0.01, batch_size: Integer = 256
+) -> np.ndarray:
     """Returns which latents carry information about the data.
 
     A latent is active if its posterior mean moves with the data. One that the model has given

@@ -9,7 +9,11 @@ import tensorflow as tf
 from keras_vae._checks import count, density
 from keras_vae._inputs import split_inputs
 from keras_vae._random import as_seed, fold_in
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._batches import batches, refuse_no_example
+
+if typing.TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
 # Posteriors, and pairs of a sample and a posterior, at a time.
 _POSTERIORS = 2**8
@@ -29,7 +33,13 @@ class Estimate(typing.NamedTuple):
     standard_error: float
 
 
-def mutual_information(model, x, num_samples=1, batch_size=256, seed=None):
+def mutual_information(
+    model: "VAEModel",
+    x: Data,
+    num_samples: Integer = 1,
+    batch_size: Integer = 256,
+    seed: Seed = None,
+) -> Estimate:
     """Estimates how much the latents tell about which example they come from.
 
     Zero if all examples have one posterior, log N if no two of N posteriors overlap. It is a
@@ -68,7 +78,13 @@ def mutual_information(model, x, num_samples=1, batch_size=256, seed=None):
     return information(model, x, num_samples, batch_size, seed, "mutual_information")[0]
 
 
-def aggregate_kl(model, x, num_samples=1, batch_size=256, seed=None):
+def aggregate_kl(
+    model: "VAEModel",
+    x: Data,
+    num_samples: Integer = 1,
+    batch_size: Integer = 256,
+    seed: Seed = None,
+) -> Estimate:
     """Estimates how far the latents of all the data, together, are from the prior.
 
     Where it is large, samples of the prior land where the decoder has learned nothing. With the

@@ -1,5 +1,7 @@
 """Annealed importance sampling, the check of log-likelihoods on hard models."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,8 +9,12 @@ from keras_vae._checks import count
 from keras_vae._configurable import Configurable
 from keras_vae._random import fold_in, standard_uniform
 from keras_vae._registry import serializable
-from keras_vae.evaluation._estimate import log_mean, samples_at_a_time
+from keras_vae._types import Config, Integer
+from keras_vae.evaluation._estimate import LogLikelihood, log_mean, samples_at_a_time
 from keras_vae.evaluation._hamiltonian import over_events, point, transition
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
 # The share of accepted moves at which Hamiltonian Monte Carlo gets furthest for its price.
 _ACCEPTANCE = 0.65
@@ -58,12 +64,19 @@ class AnnealedImportanceSampling(Configurable):
         AnnealedImportanceSampling(num_steps=500, num_leapfrog_steps=10)
     """
 
-    def __init__(self, num_steps=1000, num_leapfrog_steps=10):
+    def __init__(self, num_steps: Integer = 1000, num_leapfrog_steps: Integer = 10) -> None:
         owner = type(self).__name__
         self.num_steps = count(num_steps, "num_steps", owner)
         self.num_leapfrog_steps = count(num_leapfrog_steps, "num_leapfrog_steps", owner)
 
-    def estimate(self, model, x, condition, num_samples, seed):
+    def estimate(
+        self,
+        model: "VAEModel",
+        x: tf.Tensor,
+        condition: tf.Tensor | None,
+        num_samples: Integer | tf.Tensor,
+        seed: tf.Tensor,
+    ) -> LogLikelihood:
         """Returns the `LogLikelihood` of one batch; the arguments of `importance_estimate`."""
         _check_real(model.posterior)
         prior = model._prior_distribution(condition)
@@ -96,7 +109,7 @@ class AnnealedImportanceSampling(Configurable):
 
         return log_mean(log_weight, num_samples, chunk, batch_size, prior.dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the arguments of the constructor."""
         return {"num_steps": self.num_steps, "num_leapfrog_steps": self.num_leapfrog_steps}
 

@@ -2,11 +2,18 @@ import numpy as np
 
 from keras_vae._checks import count
 from keras_vae._requirements import check_scikit_learn
+from keras_vae._types import Array, Integer
 from keras_vae.evaluation._disentanglement_checks import checked_examples
 from keras_vae.evaluation._shared_factor import halves, sharing
 
 
-def beta_vae_score(codes, factors, batch_size=64, num_batches=500, seed=0):
+def beta_vae_score(
+    codes: Array,
+    factors: Array,
+    batch_size: Integer = 64,
+    num_batches: Integer = 500,
+    seed: Integer = 0,
+) -> float:
     """Returns how well a linear classifier finds the factor that pairs share (beta-VAE score).
 
     Pairs of examples share the value of one factor, which the pairs of a batch take in turn at

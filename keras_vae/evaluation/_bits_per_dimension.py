@@ -4,9 +4,12 @@ import numpy as np
 
 from keras_vae._checks import number
 from keras_vae._numerics import as_shape
+from keras_vae._types import Array, Number, Shape
 
 
-def bits_per_dimension(log_prob, event_shape, bin_width=1.0):
+def bits_per_dimension(
+    log_prob: Array, event_shape: Shape, bin_width: Number = 1.0
+) -> np.ndarray | float:
     """Returns the bits that a lossless code needs for one entry of the data.
 
     For densities of data that were rounded to bins, and noise of a bin's width added, give the

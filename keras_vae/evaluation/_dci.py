@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_vae._checks import count
 from keras_vae._requirements import check_scikit_learn
+from keras_vae._types import Array, Integer
 from keras_vae.evaluation._disentanglement_checks import checked_examples
 
 _NUM_TREES = 50
@@ -26,7 +27,7 @@ class DCI(typing.NamedTuple):
     informativeness: float
 
 
-def dci(codes, factors, seed=0):
+def dci(codes: Array, factors: Array, seed: Integer = 0) -> DCI:
     """Returns disentanglement, completeness and informativeness by the importance of each latent.
 
     A random forest a factor learns it from all latents on two thirds of the examples; R_ij is the

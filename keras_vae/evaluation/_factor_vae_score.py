@@ -1,11 +1,19 @@
 import numpy as np
 
 from keras_vae._checks import count, number
+from keras_vae._types import Array, Integer, Number
 from keras_vae.evaluation._disentanglement_checks import checked_examples
 from keras_vae.evaluation._shared_factor import halves, sharing
 
 
-def factor_vae_score(codes, factors, batch_size=64, num_batches=500, threshold=0.01, seed=0):
+def factor_vae_score(
+    codes: Array,
+    factors: Array,
+    batch_size: Integer = 64,
+    num_batches: Integer = 500,
+    threshold: Number = 0.01,
+    seed: Integer = 0,
+) -> float:
     """Returns how well the latent that varies least tells which factor is fixed (FactorVAE score).
 
     The examples of a batch share the value of one factor; the others are as they come. The

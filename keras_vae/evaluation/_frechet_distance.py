@@ -1,11 +1,17 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_vae._checks import count
+from keras_vae._types import Array, Integer
 from keras_vae.evaluation._batches import batches, num_examples
 
 
-def frechet_distance(a, b, features=None, batch_size=256):
+def frechet_distance(
+    a: Array, b: Array, features: Callable[[Any], Any] | None = None, batch_size: Integer = 256
+) -> float:
     """Returns the squared Frechet distance of two sets of data, as normal distributions.
 
     It compares samples of a model with data, by the mean and the covariance of features that a

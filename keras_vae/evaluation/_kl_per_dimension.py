@@ -1,13 +1,19 @@
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_vae._checks import count
 from keras_vae._inputs import split_inputs
+from keras_vae._types import Data, Integer
 from keras_vae.evaluation._batches import batches, refuse_no_example
 from keras_vae.evaluation._classes import kl_per_variable, num_classes
 from keras_vae.evaluation._moments import moments
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
-def kl_per_dimension(model, x, batch_size=256):
+
+def kl_per_dimension(model: "VAEModel", x: Data, batch_size: Integer = 256) -> np.ndarray:
     """Returns how many nats each latent carries: its own KL divergence, averaged over the data.
 
     A latent that the model has given up carries none. Where the latents of posterior and prior

@@ -1,20 +1,31 @@
 import functools
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from keras_vae._checks import choice
 from keras_vae._inputs import split_inputs
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._annealed import AnnealedImportanceSampling
 from keras_vae.evaluation._estimate import LogLikelihood
 from keras_vae.evaluation._importance import importance_estimate
 from keras_vae.evaluation._run import run
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
+
 _METHODS = ("importance", "prior", "ais")
 
 
 def log_likelihood(
-    model, x, num_samples=None, method="importance", batch_size=None, seed=None, verbose=0
-):
+    model: "VAEModel",
+    x: Data,
+    num_samples: Integer | None = None,
+    method: Literal["importance", "prior", "ais"] | AnnealedImportanceSampling = "importance",
+    batch_size: Integer | None = None,
+    seed: Seed = None,
+    verbose: int = 0,
+) -> LogLikelihood:
     """Estimates log p(x) of each example, with its standard error.
 
     Importance sampling with q(z|x) as proposal; for few samples the estimate is low, for many it

@@ -1,11 +1,12 @@
 import numpy as np
 
 from keras_vae._checks import count
+from keras_vae._types import Array, Integer
 from keras_vae.evaluation._disentanglement_checks import checked_examples
 from keras_vae.evaluation._information import mutual_information_matrix
 
 
-def modularity(codes, factors, num_bins=20):
+def modularity(codes: Array, factors: Array, num_bins: Integer = 20) -> float:
     """Returns the modularity: does each latent tell of one factor alone?
 
     Several latents may share a factor. Latents are binned as by `mutual_information_gap`.

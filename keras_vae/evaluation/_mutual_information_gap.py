@@ -1,11 +1,12 @@
 import numpy as np
 
 from keras_vae._checks import count
+from keras_vae._types import Array, Integer
 from keras_vae.evaluation._disentanglement_checks import checked_examples
 from keras_vae.evaluation._information import entropy, mutual_information_matrix
 
 
-def mutual_information_gap(codes, factors, num_bins=20):
+def mutual_information_gap(codes: Array, factors: Array, num_bins: Integer = 20) -> float:
     """Returns the mutual information gap (MIG): is each factor in one latent alone?
 
     For each factor, how much more the latent that tells most of it tells than the runner-up, as

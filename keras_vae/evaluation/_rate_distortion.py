@@ -7,8 +7,12 @@ import tensorflow as tf
 from keras_vae._checks import count
 from keras_vae._inputs import split_inputs
 from keras_vae._random import as_seed, fold_in
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.divergences import kl_divergence
 from keras_vae.evaluation._batches import batches, refuse_no_example
+
+if typing.TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
 
 class RateDistortion(typing.NamedTuple):
@@ -23,12 +27,18 @@ class RateDistortion(typing.NamedTuple):
     distortion: float
 
     @property
-    def elbo(self):
+    def elbo(self) -> float:
         """-(R + D), the bound on log p(x)."""
         return -(self.rate + self.distortion)
 
 
-def rate_distortion(model, x, num_samples=1, batch_size=256, seed=None):
+def rate_distortion(
+    model: "VAEModel",
+    x: Data,
+    num_samples: Integer = 1,
+    batch_size: Integer = 256,
+    seed: Seed = None,
+) -> RateDistortion:
     """Estimates the rate and the distortion of a model: the two parts of its ELBO.
 
     Models of one ELBO lie on a line; where on it tells whether the latents are used. A rate of 0

@@ -1,7 +1,10 @@
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_vae._checks import count
 from keras_vae._random import as_seed, fold_in
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._active_units import active_units
 from keras_vae.evaluation._aggregate_posterior import information
 from keras_vae.evaluation._batches import num_examples
@@ -11,10 +14,20 @@ from keras_vae.evaluation._log_likelihood import log_likelihood
 from keras_vae.evaluation._rate_distortion import rate_distortion
 from keras_vae.families import Bernoulli
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
+
 _LATENTS_IN_A_LINE = 6
 
 
-def report(model, x, num_samples=100, batch_size=64, seed=None, verbose=1):
+def report(
+    model: "VAEModel",
+    x: Data,
+    num_samples: Integer = 100,
+    batch_size: Integer = 64,
+    seed: Seed = None,
+    verbose: int = 1,
+) -> dict[str, Any]:
     """Prints what a model has learned as one table, and returns the numbers.
 
     Read it from the top: how good the model is, how far its bound is from that, what the bound

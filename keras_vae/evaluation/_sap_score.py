@@ -1,9 +1,10 @@
 import numpy as np
 
+from keras_vae._types import Array
 from keras_vae.evaluation._disentanglement_checks import checked_examples
 
 
-def sap_score(codes, factors):
+def sap_score(codes: Array, factors: Array) -> float:
     """Returns the separated attribute predictability (SAP): does one latent alone tell a factor?
 
     For each factor and latent, thresholds on the latent tell the values of the factor apart; the

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 _PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
-_KEPT = weakref.WeakKeyDictionary()
+_KEPT: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def traced(model, name, function, inputs):

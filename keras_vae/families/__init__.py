@@ -1,5 +1,7 @@
 """Families of distributions: the step from a network's output to a distribution."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from keras_vae._registry import find
@@ -72,7 +74,7 @@ _ALL = (
 _BY_NAME = tuple(family for family in _ALL if family not in (Blockwise, Categorical))
 
 
-def get(identifier, params_shape):
+def get(identifier: Family | str, params_shape: Sequence[int] | None) -> Family:
     """Returns a family from an object or a name, the event shape read off a network's output.
 
     Args:

@@ -1,9 +1,16 @@
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
 import keras
 import tensorflow as tf
 
 from keras_vae._registry import serializable, snake_case
 from keras_vae._tfp import tfd, tfp
+from keras_vae._types import Config, Params
 from keras_vae.families._family import Family
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @serializable
@@ -45,7 +52,7 @@ class Blockwise(Family, keras.layers.Layer):
         ((3,), 5)
     """
 
-    def __init__(self, families, **kwargs):
+    def __init__(self, families: Sequence[Family], **kwargs: Any) -> None:
         keras.layers.Layer.__init__(self, **kwargs)
         self.families = _check_families(families)
         self.parameter_names = tuple(snake_case(type(family).__name__) for family in self.families)
@@ -53,16 +60,16 @@ class Blockwise(Family, keras.layers.Layer):
         Family.__init__(self, (*self.families[0].event_shape[:-1], sum(self._event_sizes)))
         self.built = True
 
-    def __call__(self, params):
+    def __call__(self, params: Params) -> tfd.Distribution:
         # The family's call, not the layer's, which would cast the parameters to the dtype policy.
         return Family.__call__(self, params)
 
-    def call(self, params):
+    def call(self, params: Params) -> NoReturn:
         """Not used: a distribution cannot travel between layers."""
         raise NotImplementedError
 
     @property
-    def real_valued(self):
+    def real_valued(self) -> bool:  # type: ignore[override]
         """Whether those of all families are."""
         return all(family.real_valued for family in self.families)
 
@@ -127,13 +134,13 @@ class Blockwise(Family, keras.layers.Layer):
             for family, *part, block in zip(self.families, x, missing, blocks, strict=True)
         ]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         layer = keras.layers.Layer.get_config(self)
         families = [keras.saving.serialize_keras_object(family) for family in self.families]
         return {**layer, "families": families}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         families = [keras.saving.deserialize_keras_object(item) for item in config["families"]]
         return cls(**{**config, "families": families})
 

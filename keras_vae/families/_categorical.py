@@ -3,6 +3,7 @@ import tensorflow as tf
 from keras_vae._checks import count
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
+from keras_vae._types import Config, Integer, Shape
 from keras_vae.families._family import ElementwiseFamily
 
 
@@ -46,12 +47,12 @@ class Categorical(ElementwiseFamily):
     parameter_names = ("logits",)
     integers = True
 
-    def __init__(self, event_shape, num_classes):
+    def __init__(self, event_shape: Shape, num_classes: Integer) -> None:
         super().__init__(event_shape)
         self.num_classes = count(num_classes, "num_classes", "Categorical", minimum=2)
 
     @property
-    def support(self):
+    def support(self) -> tuple[float, float]:  # type: ignore[override]
         return (0.0, self.num_classes - 1.0)
 
     def _parameter_sizes(self, size):
@@ -81,5 +82,5 @@ class Categorical(ElementwiseFamily):
         static = (*logits.shape[:-1], self.event_shape[-1], self.num_classes)
         return tf.ensure_shape(tf.reshape(logits, shape), static)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "num_classes": self.num_classes}

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded
 from keras_vae._tfp import tfd
+from keras_vae._types import Config, Shape
 from keras_vae.families._family import ElementwiseFamily
 
 # Infinity is no count; float32 has room for the logarithm of this one's factorial.
@@ -21,7 +22,7 @@ class OverdispersedCounts(ElementwiseFamily):
     support = (0.0, LARGEST_COUNT)
     integers = True
 
-    def __init__(self, event_shape, library_size=False):
+    def __init__(self, event_shape: Shape, library_size: bool = False) -> None:
         super().__init__(event_shape)
         if not isinstance(library_size, bool):
             raise TypeError(
@@ -46,7 +47,7 @@ class OverdispersedCounts(ElementwiseFamily):
             log_mean = tf.nn.log_softmax(log_mean) + log_library
         return self._counts(bounded(log_mean), *parameters)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "library_size": self.library_size}
 
 

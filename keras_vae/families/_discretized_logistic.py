@@ -4,6 +4,7 @@ from keras_vae._checks import count
 from keras_vae._numerics import bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd, tfp
+from keras_vae._types import Config, Integer, Shape
 from keras_vae.families._family import ElementwiseFamily
 
 _HIGHEST = 255.0
@@ -60,7 +61,7 @@ class DiscretizedLogistic(ElementwiseFamily):
     support = (0.0, _HIGHEST)
     integers = True
 
-    def __init__(self, event_shape, num_components=5):
+    def __init__(self, event_shape: Shape, num_components: Integer = 5) -> None:
         super().__init__(event_shape)
         self.num_components = count(num_components, "num_components", "DiscretizedLogistic")
 
@@ -79,7 +80,7 @@ class DiscretizedLogistic(ElementwiseFamily):
         scale = 0.5 * _HIGHEST * tf.exp(bounded(log_scale, _LOG_SCALE_LIMIT))
         return _LogisticMixture(logits, 0.5 * _HIGHEST * (1.0 + loc), scale)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "num_components": self.num_components}
 
 

@@ -1,6 +1,8 @@
 """What every family of distributions has in common."""
 
 import abc
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -9,7 +11,11 @@ from keras_vae._configurable import Configurable
 from keras_vae._numerics import as_shape, sum_event, wide
 from keras_vae._random import as_seed
 from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Integer, Params, Seed, Shape
 from keras_vae.families._missing import FillsMissing
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Family(FillsMissing, Configurable, abc.ABC):
@@ -28,12 +34,13 @@ class Family(FillsMissing, Configurable, abc.ABC):
         ValueError: If `event_shape` is empty or has a size below 1.
     """
 
-    parameter_names = ()
+    event_shape: tuple[int, ...]
+    parameter_names: tuple[str, ...] = ()
     smallest_size = 1
     # Whether an event may be any real numbers, with a density: what gradients can move in.
     real_valued = False
 
-    def __init__(self, event_shape):
+    def __init__(self, event_shape: Shape) -> None:
         self.event_shape = as_shape(event_shape, type(self).__name__)
         if self.event_shape[-1] < self.smallest_size:
             raise ValueError(
@@ -43,19 +50,19 @@ class Family(FillsMissing, Configurable, abc.ABC):
             )
 
     @property
-    def params_shape(self):
+    def params_shape(self) -> tuple[int, ...]:
         """Shape of the parameters of one event: the event's, with a longer last axis."""
         return (*self.event_shape[:-1], sum(self._parameter_sizes(self.event_shape[-1])))
 
     @property
-    def params_size(self):
+    def params_size(self) -> int:
         """Number of outputs that the network before the family needs, as in `Dense(...)`."""
         size = 1
         for axis in self.params_shape:
             size *= axis
         return size
 
-    def __call__(self, params):
+    def __call__(self, params: Params) -> tfd.Distribution:
         """Returns the distribution that has these parameters.
 
         Args:
@@ -70,7 +77,9 @@ class Family(FillsMissing, Configurable, abc.ABC):
         """
         return self._distribution(*self._split(params))
 
-    def sample(self, params, num_samples=None, seed=None):
+    def sample(
+        self, params: Params, num_samples: Integer | None = None, seed: Seed = None
+    ) -> tf.Tensor:
         """Returns reparameterised samples where the family has them.
 
         Args:
@@ -86,7 +95,9 @@ class Family(FillsMissing, Configurable, abc.ABC):
         shape = [] if num_samples is None else [num_samples]
         return self._sample(shape, as_seed(seed), *self._split(params))
 
-    def draw(self, params, num_samples=None, seed=None):
+    def draw(
+        self, params: Params, num_samples: Integer | None = None, seed: Seed = None
+    ) -> tuple[tfd.Distribution, tf.Tensor]:
         """Returns the distribution together with samples of it.
 
         For `log_prob` of samples: where the density of a point is dear, as that of a flow, it
@@ -104,7 +115,9 @@ class Family(FillsMissing, Configurable, abc.ABC):
         shape = [] if num_samples is None else [num_samples]
         return self._draw(shape, as_seed(seed), *self._split(params))
 
-    def frozen(self, params, drawn=None):
+    def frozen(
+        self, params: Params, drawn: tuple[tfd.Distribution, tf.Tensor] | None = None
+    ) -> tfd.Distribution:
         """Returns the distribution whose parameters and weights pass no gradient.
 
         For gradients that reach a network through samples alone.
@@ -122,7 +135,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
             self._know(distribution, *drawn)
         return distribution
 
-    def point_estimate(self, params):
+    def point_estimate(self, params: Params) -> tf.Tensor:
         """Returns the one event that stands for the distribution: a reconstruction, a code.
 
         It is the mean wherever the mean is such an event; the family says where it is not, as
@@ -136,7 +149,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
         """
         return self._point_estimate(*self._split(params))
 
-    def log_likelihood(self, x, params, training=False):
+    def log_likelihood(self, x: Array, params: Params, training: bool = False) -> tf.Tensor:
         """Returns log p(x | params) in nats, summed over the event.
 
         Entries of `x` that are NaN are missing and leave the sum.
@@ -155,7 +168,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
         x, missing, *parameters = self._data_and_parameters(x, params)
         return self._log_likelihood(x, missing, *parameters, training=training)
 
-    def entry_log_likelihood(self, x, params):
+    def entry_log_likelihood(self, x: Array, params: Params) -> tf.Tensor:
         """Returns the log-likelihood of each entry in nats, 0 for one that is missing.
 
         Args:
@@ -205,7 +218,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
         return (size,) * len(self.parameter_names)
 
     @classmethod
-    def from_params_shape(cls, params_shape, **kwargs):
+    def from_params_shape(cls, params_shape: Sequence[int], **kwargs: Any) -> "Self":
         """Returns the family whose parameters have this shape (without the batch axis).
 
         Args:
@@ -230,7 +243,7 @@ class Family(FillsMissing, Configurable, abc.ABC):
             f"End the network with a layer of `{cls.__name__}(event_shape).params_size` units."
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the arguments of the constructor."""
         return {"event_shape": self.event_shape}
 
@@ -312,11 +325,11 @@ class ElementwiseFamily(Family):
     numbers have one.
     """
 
-    support = None
+    support: tuple[float, float] | None = None
     integers = False
 
     @property
-    def real_valued(self):
+    def real_valued(self) -> bool:  # type: ignore[override]
         """Whether an entry may be any real number."""
         return self.support is None and not self.integers
 

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -9,6 +11,8 @@ from keras_vae._made import MADE
 from keras_vae._numerics import bounded
 from keras_vae._random import standard_normal
 from keras_vae._registry import serializable
+from keras_vae._tfp import tfd
+from keras_vae._types import Activation, Config, Integer, Params, Shape
 from keras_vae.families._autoregressive_flow import AutoregressiveFlow, Way
 from keras_vae.families._family import Family
 
@@ -67,18 +71,18 @@ class InverseAutoregressiveFlow(Family, keras.layers.Layer):
         TensorShape([5, 2])
     """
 
-    parameter_names = ("loc", "log_variance", "context")
+    parameter_names: tuple[str, ...] = ("loc", "log_variance", "context")
     real_valued = True
 
     def __init__(
         self,
-        event_shape,
-        num_flows=4,
-        hidden_units=(64, 64),
-        context_size=16,
-        activation="elu",
-        **kwargs,
-    ):
+        event_shape: Shape,
+        num_flows: Integer = 4,
+        hidden_units: Sequence[Integer] = (64, 64),
+        context_size: Integer = 16,
+        activation: Activation = "elu",
+        **kwargs: Any,
+    ) -> None:
         keras.layers.Layer.__init__(self, **kwargs)
         Family.__init__(self, event_shape)
         owner = type(self).__name__
@@ -110,15 +114,15 @@ class InverseAutoregressiveFlow(Family, keras.layers.Layer):
         network.build((None, vectors * self.event_shape[-1]), context)
         return network
 
-    def __call__(self, params):
+    def __call__(self, params: Params) -> tfd.Distribution:
         # The family's call, not the layer's, which would cast the parameters to the dtype policy.
         return Family.__call__(self, params)
 
-    def call(self, params):
+    def call(self, params: Params) -> NoReturn:
         """Not used: a distribution cannot travel between layers."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **keras.layers.Layer.get_config(self),
             **Family.get_config(self),

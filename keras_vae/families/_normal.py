@@ -1,4 +1,5 @@
 import math
+from typing import Any, Literal, NoReturn
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ from keras_vae._distribute import sum_over_replicas
 from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
+from keras_vae._types import Config, Number, Params, Shape
 from keras_vae.families._family import ElementwiseFamily
 
 _SCALES = ("learned", "per_element", "optimal")
@@ -55,9 +57,14 @@ class Normal(ElementwiseFamily, keras.layers.Layer):
         0.5
     """
 
-    parameter_names = ("loc",)
+    parameter_names: tuple[str, ...] = ("loc",)
 
-    def __init__(self, event_shape, scale=1.0, **kwargs):
+    def __init__(
+        self,
+        event_shape: Shape,
+        scale: Number | Literal["learned", "per_element", "optimal"] = 1.0,
+        **kwargs: Any,
+    ) -> None:
         keras.layers.Layer.__init__(self, **kwargs)
         ElementwiseFamily.__init__(self, event_shape)
         self.scale = _check_scale(scale)
@@ -74,15 +81,15 @@ class Normal(ElementwiseFamily, keras.layers.Layer):
             )
         self.built = True
 
-    def __call__(self, params):
+    def __call__(self, params: Params) -> tfd.Distribution:
         # The family's call, not the layer's, which would cast the parameters to the dtype policy.
         return ElementwiseFamily.__call__(self, params)
 
-    def call(self, params):
+    def call(self, params: Params) -> NoReturn:
         """Not used: a distribution cannot travel between layers."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> Config:
         layer = keras.layers.Layer.get_config(self)
         return {**layer, **ElementwiseFamily.get_config(self), "scale": self.scale}
 

@@ -1,3 +1,5 @@
+from typing import Any, NoReturn
+
 import keras
 import tensorflow as tf
 
@@ -5,6 +7,8 @@ from keras_vae._checks import number
 from keras_vae._random import standard_gumbel
 from keras_vae._registry import serializable
 from keras_vae._scheduled import add_scheduled
+from keras_vae._tfp import tfd
+from keras_vae._types import Config, Number, Params, Shape
 from keras_vae.families._family import Family
 from keras_vae.families._missing import FillsVectors
 from keras_vae.families._one_hot import one_hot_categorical
@@ -70,7 +74,7 @@ class RelaxedOneHotCategorical(FillsVectors, Family, keras.layers.Layer):
     parameter_names = ("logits",)
     smallest_size = 2
 
-    def __init__(self, event_shape, temperature=0.5, **kwargs):
+    def __init__(self, event_shape: Shape, temperature: Number = 0.5, **kwargs: Any) -> None:
         keras.layers.Layer.__init__(self, **kwargs)
         Family.__init__(self, event_shape)
         self._first_temperature = number(
@@ -79,11 +83,11 @@ class RelaxedOneHotCategorical(FillsVectors, Family, keras.layers.Layer):
         self.temperature = add_scheduled(self, "temperature", self._first_temperature)
         self.built = True
 
-    def __call__(self, params):
+    def __call__(self, params: Params) -> tfd.Distribution:
         # The family's call, not the layer's, which would cast the parameters to the dtype policy.
         return Family.__call__(self, params)
 
-    def call(self, params):
+    def call(self, params: Params) -> NoReturn:
         """Not used: a distribution cannot travel between layers."""
         raise NotImplementedError
 
@@ -125,7 +129,7 @@ class RelaxedOneHotCategorical(FillsVectors, Family, keras.layers.Layer):
         inside = tf.reduce_all(one_hot | missing, axis=axes)
         return tf.where(inside, log_likelihood, float("-inf"))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         layer = keras.layers.Layer.get_config(self)
         family = Family.get_config(self)
         return {**layer, **family, "temperature": self._first_temperature}

@@ -4,6 +4,7 @@ from keras_vae._checks import number
 from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
+from keras_vae._types import Config, Number, Shape
 from keras_vae.families._family import ElementwiseFamily
 
 
@@ -45,7 +46,7 @@ class StudentT(ElementwiseFamily):
 
     parameter_names = ("loc", "log_scale")
 
-    def __init__(self, event_shape, df=4.0):
+    def __init__(self, event_shape: Shape, df: Number = 4.0) -> None:
         super().__init__(event_shape)
         self.df = number(df, "df", "StudentT", minimum=0.1)
 
@@ -57,5 +58,5 @@ class StudentT(ElementwiseFamily):
         del log_scale
         return loc
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "df": self.df}

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
@@ -6,11 +9,16 @@ from keras_vae._distribute import LossesOfReplica, share_of_mean
 from keras_vae._kl_weight import add_kl_weight
 from keras_vae._random import Seeded
 from keras_vae._registry import deserialized, serializable, serialized
+from keras_vae._types import BatchShape, Config, Integer, Method, Number, Params
 from keras_vae.divergences import kl_divergence
 from keras_vae.divergences._kl_divergence import METHODS
+from keras_vae.families import Family
 from keras_vae.layers._metric_name import metric_name
 from keras_vae.layers._parameters import check_family, family_for, serialized_family, shapes_of
 from keras_vae.priors import Prior, StandardNormal
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @serializable
@@ -65,14 +73,14 @@ class KLDivergenceRegularizer(LossesOfReplica, Seeded, keras.layers.Layer):
 
     def __init__(
         self,
-        family=None,
-        prior=None,
-        weight=1.0,
-        free_nats=0.0,
-        method="auto",
-        seed=None,
-        **kwargs,
-    ):
+        family: Family | None = None,
+        prior: Prior | None = None,
+        weight: Number = 1.0,
+        free_nats: Number = 0.0,
+        method: Method = "auto",
+        seed: Integer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         owner = type(self).__name__
         check_family(family, owner)
@@ -93,7 +101,7 @@ class KLDivergenceRegularizer(LossesOfReplica, Seeded, keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs, prior_params=None):
+    def call(self, inputs: Params, prior_params: Params | None = None) -> Params:
         family = family_for(self.family, shapes_of(inputs), type(self).__name__)
         prior = self._given_prior(family, prior_params)
         # Keras casts nothing here: parameters in float64 may meet a prior in float32.
@@ -126,11 +134,15 @@ class KLDivergenceRegularizer(LossesOfReplica, Seeded, keras.layers.Layer):
         # Drawn for every family, used for those without a closed form: the graph drops the rest.
         return family.draw(params, seed=self._next_seed())
 
-    def compute_output_shape(self, inputs_shape, prior_params_shape=None):
+    def compute_output_shape(
+        self,
+        inputs_shape: BatchShape | Sequence[BatchShape],
+        prior_params_shape: BatchShape | Sequence[BatchShape] | None = None,
+    ) -> BatchShape | Sequence[BatchShape]:
         del prior_params_shape
         return inputs_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "family": serialized_family(self.family),
@@ -142,7 +154,7 @@ class KLDivergenceRegularizer(LossesOfReplica, Seeded, keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         return cls(**deserialized(config, "family", "prior"))
 
 

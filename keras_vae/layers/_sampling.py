@@ -1,9 +1,17 @@
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae._random import Seeded
 from keras_vae._registry import deserialized, serializable
+from keras_vae._types import BatchShape, Config, Integer, Params
+from keras_vae.families import Family
 from keras_vae.layers._parameters import check_family, family_for, serialized_family, shapes_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @serializable
@@ -40,27 +48,29 @@ class Sampling(Seeded, keras.layers.Layer):
         TensorShape([5, 2])
     """
 
-    def __init__(self, family=None, seed=None, **kwargs):
+    def __init__(
+        self, family: Family | None = None, seed: Integer | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         check_family(family, type(self).__name__)
         self.family = family
         self._set_seed(seed)
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: Params) -> tf.Tensor:
         family = family_for(self.family, shapes_of(inputs), type(self).__name__)
         z = family.sample(inputs, seed=self._next_seed())
         # The widest normal distribution of the family goes beyond the largest half, 65504.
         return tf.saturate_cast(z, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: BatchShape | Sequence[BatchShape]) -> BatchShape:
         family = family_for(self.family, input_shape, type(self).__name__)
         batch = input_shape[0][0] if isinstance(input_shape[0], (tuple, list)) else input_shape[0]
         return (batch, *family.event_shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "family": serialized_family(self.family), "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         return cls(**deserialized(config, "family"))

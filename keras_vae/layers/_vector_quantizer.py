@@ -1,3 +1,5 @@
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
@@ -6,6 +8,7 @@ from keras_vae._distribute import LossesOfReplica, share_of_mean
 from keras_vae._numerics import wide
 from keras_vae._random import Seeded
 from keras_vae._registry import serializable
+from keras_vae._types import Array, BatchShape, Config, Integer, Number
 from keras_vae.layers._codebook import Codebook
 from keras_vae.layers._metric_name import metric_name
 from keras_vae.layers._nearest import nearest
@@ -68,14 +71,14 @@ class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
 
     def __init__(
         self,
-        num_codes,
-        codebook="ema",
-        commitment_cost=0.25,
-        decay=0.99,
-        restart_after=None,
-        seed=None,
-        **kwargs,
-    ):
+        num_codes: Integer,
+        codebook: Literal["ema", "loss"] = "ema",
+        commitment_cost: Number = 0.25,
+        decay: Number = 0.99,
+        restart_after: Integer | None = None,
+        seed: Integer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         owner = type(self).__name__
         self.num_codes = count(num_codes, "num_codes", owner)
@@ -102,11 +105,11 @@ class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
         self.perplexity_metric = Perplexity(num_codes, name=name)
 
     @property
-    def embeddings(self):
+    def embeddings(self) -> keras.Variable:
         """The codebook: a variable of shape `(num_codes, d)`, once the layer is built."""
         return self._codebook.embeddings
 
-    def build(self, input_shape):
+    def build(self, input_shape: BatchShape) -> None:
         if len(input_shape) < 2 or input_shape[-1] is None:
             raise ValueError(
                 f"VectorQuantizer expects inputs of shape (B, ..., d) with a known d. "
@@ -115,7 +118,7 @@ class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
         self._codebook.build(input_shape[-1])
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         z, index, vectors, embeddings = self._nearest(inputs)
         chosen = tf.gather(embeddings, index)
         constant = tf.stop_gradient(chosen)
@@ -141,7 +144,7 @@ class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
             residuals = tf.math.unsorted_segment_sum(residuals, index, self.num_codes)
             self._codebook.learn(vectors, index, counts, residuals, self._next_seed)
 
-    def encode(self, inputs):
+    def encode(self, inputs: Array) -> tf.Tensor:
         """Returns the number of the nearest code at each position.
 
         Args:
@@ -153,7 +156,7 @@ class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
         z, index, _, _ = self._nearest(inputs)
         return tf.reshape(index, tf.shape(z)[:-1])
 
-    def decode(self, codes):
+    def decode(self, codes: Array) -> tf.Tensor:
         """Returns the vectors of these codes.
 
         Args:
@@ -183,10 +186,10 @@ class VectorQuantizer(LossesOfReplica, Seeded, keras.layers.Layer):
         vectors = tf.reshape(z, (-1, size))
         return z, nearest(vectors, embeddings), vectors, embeddings
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: BatchShape) -> BatchShape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "num_codes": self.num_codes,

@@ -1,6 +1,7 @@
 """The training of a `VAEModel`: compile, train_step and test_step."""
 
 import functools
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,7 @@ from keras_vae._distribute import over_workers, sum_over_replicas
 from keras_vae._inputs import example_weights, observed_or, split_inputs
 from keras_vae._kl_weight import add_kl_weight
 from keras_vae._scheduled import is_scheduled
+from keras_vae._types import Config, Integer
 from keras_vae.models._metrics import TERMS, LossTerms, ObjectiveLog, SkippedSteps
 from keras_vae.models._train_function import train_function
 from keras_vae.models._update import (
@@ -26,9 +28,13 @@ from keras_vae.models._update import (
 class VariationalTraining(keras.Model):
     """A Keras model whose loss is an objective. Subclasses give `_terms(inputs, y, training)`."""
 
-    def __init__(self, **kwargs):
+    objective: objectives.Objective
+    train_function: Any
+    _objective_parts: list
+
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.objective = None
+        self.objective = None  # type: ignore[assignment]
         self._objective_parts = []
         self.kl_weight = add_kl_weight(self)
         self._loss_terms = LossTerms()
@@ -36,7 +42,14 @@ class VariationalTraining(keras.Model):
         self._objective_log = ObjectiveLog()
         self._compiles_parts = False
 
-    def compile(self, optimizer="adam", objective="elbo", *, max_skipped_steps=10, **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        objective: objectives.Objective | str = "elbo",
+        *,
+        max_skipped_steps: Integer = 10,
+        **kwargs: Any,
+    ) -> None:
         """Configures the training.
 
         Args:
@@ -70,10 +83,10 @@ class VariationalTraining(keras.Model):
         self._compiles_parts = kwargs.get("jit_compile", "auto") == "auto"
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return [*super().metrics, *self._objective_log.metrics]
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> Config:
         config = super().get_compile_config()
         if config:
             config["objective"] = keras.saving.serialize_keras_object(self.objective)
@@ -83,11 +96,11 @@ class VariationalTraining(keras.Model):
                 config["jit_compile"] = "auto"
         return config
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: Config) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         self._build_optimizer()
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of `fit`: the objective's gradients, applied if they are finite."""
         inputs, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         statistics = values_of(self._moving_statistics())
@@ -131,7 +144,7 @@ class VariationalTraining(keras.Model):
         self._update_loss_terms(losses, keep=loss_finite)
         return all_finite
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of `evaluate`: the same loss, without an update.
 
         A loss that is not finite is shown as it is, and its batches are counted.
@@ -143,12 +156,12 @@ class VariationalTraining(keras.Model):
         self._update_loss_terms(losses)
         return self._logged(self.compute_metrics(inputs, y, y_pred, sample_weight))
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
         """Returns what is logged; the model's own terms have their names before any layer's."""
         # A KLDivergenceRegularizer inside a network may log a `kl_divergence` too.
         return {**super().get_metrics_result(), **self._loss_terms.result()}
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> tf.Tensor:
         """One step of `predict`: the mean reconstruction from the posterior's mean."""
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self(inputs, training=False)
@@ -164,7 +177,7 @@ class VariationalTraining(keras.Model):
             iterator = None
         super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         """Makes the function that `fit` runs: Keras' own, faster, and ended by faults in a row."""
         if self.train_function is not None and not force:
             return

@@ -1,3 +1,6 @@
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
@@ -5,6 +8,8 @@ from keras_vae import families
 from keras_vae._inputs import fill_missing, fitting, network_inputs, split_inputs
 from keras_vae._random import Seeded, as_seed, fold_in
 from keras_vae._registry import serializable
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Data, Integer, Path, Seed
 from keras_vae.models._describe import as_functional, parts_in_words
 from keras_vae.models._export import export
 from keras_vae.models._networks import (
@@ -16,6 +21,9 @@ from keras_vae.models._networks import (
 from keras_vae.models._training import VariationalTraining
 from keras_vae.objectives import LatentPath, Terms
 from keras_vae.priors import Prior, StandardNormal
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _PARTS = ("encoder", "decoder", "posterior", "likelihood", "prior")
 
@@ -68,9 +76,20 @@ class VAEModel(Seeded, VariationalTraining):
         TensorShape([3, 8])
     """
 
+    posterior: families.Family
+    likelihood: families.Family
+    prior: Prior
+
     def __init__(
-        self, encoder, decoder, posterior=None, likelihood=None, prior=None, seed=None, **kwargs
-    ):
+        self,
+        encoder: keras.layers.Layer,
+        decoder: keras.layers.Layer,
+        posterior: families.Family | str | None = None,
+        likelihood: families.Family | str | None = None,
+        prior: Prior | None = None,
+        seed: Integer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.encoder = check_network(encoder, "encoder")
         self.decoder = check_network(decoder, "decoder")
@@ -80,9 +99,9 @@ class VAEModel(Seeded, VariationalTraining):
                 f"VAEModel expects a prior or None. Received: prior={prior!r}. "
                 "For example priors.StandardNormal(8)."
             )
-        self.posterior = "multivariate_normal_diag" if posterior is None else posterior
-        self.likelihood = "normal" if likelihood is None else likelihood
-        self.prior = prior
+        self.posterior = "multivariate_normal_diag" if posterior is None else posterior  # type: ignore[assignment]
+        self.likelihood = "normal" if likelihood is None else likelihood  # type: ignore[assignment]
+        self.prior = prior  # type: ignore[assignment]
         self._set_seed(seed)
         for resolve, network, family in (
             (self._resolve_latent, encoder, self.posterior),
@@ -94,7 +113,9 @@ class VAEModel(Seeded, VariationalTraining):
         left_to_data = any(isinstance(part, str) for part in (self.posterior, self.likelihood))
         self.built = encoder.built and decoder.built and not left_to_data
 
-    def encode(self, x, condition=None, training=False):
+    def encode(
+        self, x: Data, condition: Array | None = None, training: bool = False
+    ) -> tfd.Distribution:
         """Returns the posterior q(z|x).
 
         Args:
@@ -112,7 +133,9 @@ class VAEModel(Seeded, VariationalTraining):
         params = self._encoder_params(x, condition, training)
         return self.posterior(params)
 
-    def decode(self, z, condition=None, training=False):
+    def decode(
+        self, z: Array, condition: Array | None = None, training: bool = False
+    ) -> tfd.Distribution:
         """Returns the likelihood p(x|z).
 
         Args:
@@ -127,14 +150,20 @@ class VAEModel(Seeded, VariationalTraining):
         params = self._decoder_params(z, condition, training)
         return self.likelihood(params)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Data) -> tf.Tensor:
         """Returns the mean of p(x|z) at the posterior's mean, `(B, *event_shape)`.
 
         Where a mean is no data point (class codes, directions), the family's point estimate.
         """
         return self(x, training=False)
 
-    def sample(self, num_samples, seed=None, condition=None, mean=False):
+    def sample(
+        self,
+        num_samples: Integer,
+        seed: Seed = None,
+        condition: Array | None = None,
+        mean: bool = False,
+    ) -> tf.Tensor:
         """Returns new data: z from the prior, then x from p(x|z).
 
         Args:
@@ -158,7 +187,7 @@ class VAEModel(Seeded, VariationalTraining):
             return self.likelihood.point_estimate(params)
         return self.likelihood(params).sample(seed=fold_in(seed, 1))
 
-    def export(self, path, **kwargs):
+    def export(self, path: Path, **kwargs: Any) -> None:
         """Writes a SavedModel that runs without Keras and without this package.
 
         Its signatures are `serving_default` (x -> reconstruction), `encode` (x -> mean, stddev),
@@ -174,7 +203,13 @@ class VAEModel(Seeded, VariationalTraining):
         self._check_built("export")
         export(self, path, **kwargs)
 
-    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Prints Keras' table of the layers, then the distributions and the objective.
 
         Args:
@@ -186,7 +221,7 @@ class VAEModel(Seeded, VariationalTraining):
         super().summary(line_length, positions, print_fn, **kwargs)
         (print_fn or print)(parts_in_words(self))
 
-    def as_functional(self):
+    def as_functional(self) -> keras.Model:
         """Returns the path of one sample as a functional model that shares the weights.
 
         x -> encoder -> `Sampling` -> decoder, whose output are the parameters of p(x|z). To look
@@ -199,7 +234,7 @@ class VAEModel(Seeded, VariationalTraining):
         self._check_built("as_functional")
         return as_functional(self)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Data, training: bool = False) -> tf.Tensor:
         """Returns the mean reconstruction from the posterior's mean: no noise."""
         x, condition = split_inputs(inputs)
         params = self._encoder_params(x, condition, training)
@@ -282,13 +317,13 @@ class VAEModel(Seeded, VariationalTraining):
                 "weights yet. Call the model on data first, or give the networks an Input."
             )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         parts = {name: getattr(self, name) for name in _PARTS}
         parts = {name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}
         return {**super().get_config(), **parts, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> "Self":
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in _PARTS

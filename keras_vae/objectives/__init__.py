@@ -43,7 +43,7 @@ __all__ = [
 _ALL = (ELBO,)
 
 
-def get(identifier):
+def get(identifier: Objective | str) -> Objective:
     """Returns an objective from an object or a name such as "elbo".
 
     Args:

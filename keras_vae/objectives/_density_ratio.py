@@ -1,3 +1,5 @@
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
@@ -5,7 +7,9 @@ from keras_vae._checks import choice
 from keras_vae._numerics import wide
 from keras_vae._random import standard_normal
 from keras_vae._registry import serializable, serialized
+from keras_vae._types import Config, Scalar
 from keras_vae.objectives._penalty import Penalty
+from keras_vae.objectives._terms import Terms
 
 _AGAINST = ("marginals", "prior")
 
@@ -58,7 +62,13 @@ class DensityRatio(Penalty, keras.layers.Layer):
 
     name = "density_ratio"
 
-    def __init__(self, discriminator, weight, against="marginals", **kwargs):
+    def __init__(
+        self,
+        discriminator: keras.Model,
+        weight: Scalar,
+        against: Literal["marginals", "prior"] = "marginals",
+        **kwargs: Any,
+    ) -> None:
         keras.layers.Layer.__init__(self, **{"name": self.name, **kwargs})
         Penalty.__init__(self, weight)
         if not isinstance(discriminator, keras.layers.Layer):
@@ -78,7 +88,7 @@ class DensityRatio(Penalty, keras.layers.Layer):
         self.built = True
 
     @property
-    def logged(self):
+    def logged(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names that the penalty logs beside its own."""
         return (f"{self.name}_discriminator_loss",)
 
@@ -93,7 +103,7 @@ class DensityRatio(Penalty, keras.layers.Layer):
         logits, _ = network.stateless_call(*weights, terms.z[0], training=False)
         return self._log_ratio(logits, terms)
 
-    def own_loss(self, terms):
+    def own_loss(self, terms: Terms) -> tf.Tensor:
         """Returns the cross-entropy of the discriminator, `(B,)`."""
         z = tf.stop_gradient(terms.z[0])
         prior = self.against == "prior"
@@ -117,7 +127,7 @@ class DensityRatio(Penalty, keras.layers.Layer):
         logits = tf.cast(logits, wide(terms.z).dtype)
         return logits[:, 0] if logits.shape[-1] == 1 else logits[:, 0] - logits[:, 1]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **keras.layers.Layer.get_config(self),
             **Penalty.get_config(self),

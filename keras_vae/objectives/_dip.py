@@ -1,7 +1,10 @@
+from typing import Literal
+
 import tensorflow as tf
 
 from keras_vae._registry import serializable
 from keras_vae._schedule import scalar
+from keras_vae._types import Config, Scalar
 from keras_vae.objectives._penalty import Penalty
 
 
@@ -40,7 +43,9 @@ class DIP(Penalty):
 
     name = "dip"
 
-    def __init__(self, weight, kind=2, diagonal_ratio=None):
+    def __init__(
+        self, weight: Scalar, kind: Literal[1, 2] = 2, diagonal_ratio: Scalar | None = None
+    ) -> None:
         super().__init__(weight)
         if kind not in (1, 2):
             raise ValueError(
@@ -66,7 +71,7 @@ class DIP(Penalty):
             tf.square(diagonal - 1.0)
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         config = super().get_config()
         return {**config, "kind": self.kind, "diagonal_ratio": self.diagonal_ratio}
 

@@ -3,7 +3,9 @@ import tensorflow as tf
 from keras_vae._checks import count
 from keras_vae._registry import serializable
 from keras_vae._schedule import scalar
+from keras_vae._types import Config, Integer, Scalar
 from keras_vae.objectives._objective import Objective
+from keras_vae.objectives._terms import Terms
 
 
 @serializable
@@ -48,7 +50,13 @@ class ELBO(Objective):
         linear(start=0.0, end=25.0, duration=10000)
     """
 
-    def __init__(self, beta=1.0, free_nats=0.0, capacity=None, num_samples=1):
+    def __init__(
+        self,
+        beta: Scalar = 1.0,
+        free_nats: Scalar = 0.0,
+        capacity: Scalar | None = None,
+        num_samples: Integer = 1,
+    ) -> None:
         self.beta = scalar(beta, "beta", "ELBO")
         self.free_nats = scalar(free_nats, "free_nats", "ELBO")
         self.capacity = scalar(capacity, "capacity", "ELBO", optional=True)
@@ -59,7 +67,7 @@ class ELBO(Objective):
                 f"Received: free_nats={free_nats!r}, capacity={capacity!r}. Leave one out."
             )
 
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         kl = terms.kl_divergence
         if self.capacity is not None:
             kl = tf.abs(kl - terms.at_step(self.capacity))
@@ -69,7 +77,7 @@ class ELBO(Objective):
         # A divergence of infinity times a weight of zero is no part of the loss.
         return terms.reconstruction_loss + tf.math.multiply_no_nan(kl, weight)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "beta": self.beta,
             "free_nats": self.free_nats,

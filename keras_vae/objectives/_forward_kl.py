@@ -1,5 +1,6 @@
 from keras_vae._checks import choice, density
 from keras_vae._registry import serializable
+from keras_vae._types import Config, Method, Scalar
 from keras_vae.divergences import kl_divergence
 from keras_vae.divergences._kl_divergence import METHODS
 from keras_vae.objectives._penalty import Penalty
@@ -38,7 +39,7 @@ class ForwardKL(Penalty):
 
     name = "forward_kl"
 
-    def __init__(self, weight, method="auto"):
+    def __init__(self, weight: Scalar, method: Method = "auto") -> None:
         super().__init__(weight)
         self.method = choice(method, "method", "ForwardKL", METHODS)
 
@@ -47,5 +48,5 @@ class ForwardKL(Penalty):
         z = None if self.method == "exact" else terms.prior_z
         return kl_divergence(terms.prior, posterior, z, self.method)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "method": self.method}

@@ -1,4 +1,5 @@
 import math
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
@@ -7,7 +8,9 @@ from keras_vae._checks import count, number
 from keras_vae._distribute import sum_over_replicas
 from keras_vae._registry import serializable
 from keras_vae._schedule import scalar
+from keras_vae._types import Config, Integer, Number, Scalar
 from keras_vae.objectives._objective import Objective
+from keras_vae.objectives._terms import Terms
 
 # The multiplier stays between 4.5e-5 and 2.2e4: it must come back once the constraint is met.
 _LOG_LIMIT = 10.0
@@ -60,13 +63,13 @@ class GECO(Objective, keras.layers.Layer):
 
     def __init__(
         self,
-        tolerance,
-        rate=0.001,
-        momentum=0.99,
-        initial_multiplier=1.0,
-        num_samples=1,
-        **kwargs,
-    ):
+        tolerance: Scalar,
+        rate: Scalar = 0.001,
+        momentum: Number = 0.99,
+        initial_multiplier: Number = 1.0,
+        num_samples: Integer = 1,
+        **kwargs: Any,
+    ) -> None:
         keras.layers.Layer.__init__(self, **kwargs)
         self.tolerance = scalar(tolerance, "tolerance", "GECO", minimum=-math.inf)
         self.rate = scalar(rate, "rate", "GECO")
@@ -86,11 +89,11 @@ class GECO(Objective, keras.layers.Layer):
         self.built = True
 
     @property
-    def multiplier(self):
+    def multiplier(self) -> tf.Tensor:
         """What the constraint is multiplied by, a tensor of shape `()`."""
         return tf.exp(tf.convert_to_tensor(self.log_multiplier))
 
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         constraint = terms.reconstruction_loss - terms.at_step(self.tolerance)
         # The multiplier of this step: the next one is that of the steps after it.
         multiplier = tf.cast(self.multiplier, constraint.dtype)
@@ -103,7 +106,7 @@ class GECO(Objective, keras.layers.Layer):
         divergence = tf.math.multiply_no_nan(terms.kl_divergence, kl_weight)
         return divergence + multiplier * constraint
 
-    def call(self, terms):
+    def call(self, terms: Terms) -> NoReturn:
         """Not used: `Terms` are no tensors."""
         raise NotImplementedError
 
@@ -134,7 +137,7 @@ class GECO(Objective, keras.layers.Layer):
             aggregation="only_first_replica",
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **keras.layers.Layer.get_config(self),
             "tolerance": self.tolerance,

@@ -2,6 +2,7 @@ import tensorflow as tf
 
 from keras_vae._random import standard_normal
 from keras_vae._registry import serializable
+from keras_vae._types import Scalar
 from keras_vae.objectives._penalty import Penalty
 
 
@@ -38,7 +39,7 @@ class GradientPenalty(Penalty):
 
     name = "gradient_penalty"
 
-    def __init__(self, weight):
+    def __init__(self, weight: Scalar) -> None:
         super().__init__(weight)
 
     def _value(self, terms):

@@ -1,11 +1,15 @@
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import tensorflow as tf
 
 from keras_vae._checks import choice, count
 from keras_vae._registry import serializable
 from keras_vae._schedule import scalar
+from keras_vae._types import Config, Integer, Scalar
 from keras_vae.objectives._objective import Objective
+from keras_vae.objectives._terms import Terms
 
 _GRADIENTS = ("standard", "stl", "dreg")
 # Added to the weights of the decoder's gradient, where it is far below a rounding error. What comes
@@ -56,13 +60,19 @@ class IWAE(Objective):
         IWAE(num_samples=50, gradient='dreg', num_groups=1, elbo_weight=0.0)
     """
 
-    def __init__(self, num_samples, gradient="standard", num_groups=1, elbo_weight=0.0):
+    def __init__(
+        self,
+        num_samples: Integer,
+        gradient: Literal["standard", "stl", "dreg"] = "standard",
+        num_groups: Integer | Sequence[Integer] = 1,
+        elbo_weight: Scalar = 0.0,
+    ) -> None:
         self.num_samples = count(num_samples, "num_samples", "IWAE")
         self.gradient = choice(gradient, "gradient", "IWAE", _GRADIENTS)
         self.num_groups = _checked_groups(num_groups, self.num_samples)
         self.elbo_weight = scalar(elbo_weight, "elbo_weight", "IWAE", maximum=1.0)
 
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         share = terms.at_step(self.elbo_weight)
         encoder_size, size = self._group_sizes()
         if encoder_size == size and self.gradient != "dreg":
@@ -74,7 +84,7 @@ class IWAE(Objective):
         weights = _weights(log_weight, size, share) + _FLOOR
         power = 2 if self.gradient == "dreg" else 1
         encoder_weights = _weights(log_weight, encoder_size, share, power)
-        terms.path.weigh(encoder_weights / weights)
+        terms.path.weigh(encoder_weights / weights)  # type: ignore[union-attr]
         loss = _with_gradient(log_weight, _loss(log_weight, size, share), weights)
         if self.gradient == "standard":
             loss += _score(terms, encoder_weights)
@@ -85,7 +95,7 @@ class IWAE(Objective):
         pair = self.num_groups if isinstance(self.num_groups, tuple) else 2 * (self.num_groups,)
         return [self.num_samples // num_groups for num_groups in pair]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             "num_samples": self.num_samples,
             "gradient": self.gradient,

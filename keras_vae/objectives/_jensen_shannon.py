@@ -1,5 +1,6 @@
 from keras_vae._checks import density
 from keras_vae._registry import serializable
+from keras_vae._types import Scalar
 from keras_vae.divergences import js_divergence
 from keras_vae.objectives._penalty import Penalty
 
@@ -34,7 +35,7 @@ class JensenShannon(Penalty):
 
     name = "js_divergence"
 
-    def __init__(self, weight):
+    def __init__(self, weight: Scalar) -> None:
         super().__init__(weight)
 
     def _value(self, terms):

@@ -1,6 +1,7 @@
 import tensorflow as tf
 
 from keras_vae._registry import serializable
+from keras_vae._types import Scalar
 from keras_vae.objectives._penalty import Penalty
 
 
@@ -34,7 +35,7 @@ class LatentNorm(Penalty):
 
     name = "latent_norm"
 
-    def __init__(self, weight):
+    def __init__(self, weight: Scalar) -> None:
         super().__init__(weight)
 
     def _value(self, terms):

@@ -11,11 +11,11 @@ class LatentPath:
         z: `(S, B, *latent)`.
     """
 
-    def __init__(self, z):
+    def __init__(self, z: tf.Tensor) -> None:
         self._weights = None
         self.z = self._attach(z)
 
-    def weigh(self, weights):
+    def weigh(self, weights: tf.Tensor) -> None:
         """Multiplies the gradient of each sample by its weight, `(S, B)`."""
         self._weights = tf.stop_gradient(weights)
 

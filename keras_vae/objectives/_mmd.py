@@ -2,6 +2,7 @@ import tensorflow as tf
 
 from keras_vae._checks import choice
 from keras_vae._registry import serializable
+from keras_vae._types import Config, Kernel, Scalar
 from keras_vae.divergences import maximum_mean_discrepancy
 from keras_vae.divergences._maximum_mean_discrepancy import KERNELS
 from keras_vae.objectives._penalty import Penalty
@@ -38,7 +39,7 @@ class MMD(Penalty):
 
     name = "mmd"
 
-    def __init__(self, weight, kernel="inverse_multiquadratic"):
+    def __init__(self, weight: Scalar, kernel: Kernel = "inverse_multiquadratic") -> None:
         super().__init__(weight)
         self.kernel = choice(kernel, "kernel", "MMD", KERNELS)
 
@@ -47,5 +48,5 @@ class MMD(Penalty):
         z, other = tf.reshape(terms.z[0], size), tf.reshape(terms.prior_z[0], size)
         return maximum_mean_discrepancy(z, other, self.kernel)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "kernel": self.kernel}

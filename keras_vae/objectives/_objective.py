@@ -1,8 +1,11 @@
 import abc
 
 import keras
+import tensorflow as tf
 
 from keras_vae._configurable import Configurable
+from keras_vae._types import Config
+from keras_vae.objectives._terms import Terms
 
 
 class Objective(Configurable, abc.ABC):
@@ -18,18 +21,18 @@ class Objective(Configurable, abc.ABC):
 
     num_samples = 1
     # Names of further values that the objective puts into `terms.log`, each `(B,)`.
-    logged = ()
+    logged: tuple[str, ...] = ()
 
     @abc.abstractmethod
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         """Returns the loss of each example in nats, of shape `(B,)`, for these `Terms`."""
 
-    def parts(self):
+    def parts(self) -> tuple[keras.layers.Layer, ...]:
         """Returns the Keras layers that hold the objective's state, a tuple."""
         # No property: Keras follows each attribute of a layer when it loads weights, and would
         # go round in a circle.
         return (self,) if isinstance(self, keras.layers.Layer) else ()
 
     @abc.abstractmethod
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the arguments of the constructor."""

@@ -1,12 +1,19 @@
 import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
 from keras_vae._checks import items
 from keras_vae._registry import serializable
+from keras_vae._types import Config
 from keras_vae.objectives._objective import Objective
 from keras_vae.objectives._penalty import Penalty
+from keras_vae.objectives._terms import Terms
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @serializable
@@ -35,7 +42,9 @@ class Penalized(Objective):
         ('dip',)
     """
 
-    def __init__(self, base, penalties):
+    penalties: list[Penalty]
+
+    def __init__(self, base: Objective, penalties: Penalty | Sequence[Penalty]) -> None:
         penalties = [penalties] if isinstance(penalties, Penalty) else penalties
         penalties = items(penalties, "penalties", "Penalized")
         if not isinstance(base, Objective) or not all(isinstance(p, Penalty) for p in penalties):
@@ -53,17 +62,17 @@ class Penalized(Objective):
             )
 
     @property
-    def num_samples(self):
+    def num_samples(self) -> int:  # type: ignore[override]
         """Latent samples an example: those of the base."""
         return self.base.num_samples
 
     @property
-    def logged(self):
+    def logged(self) -> tuple[str, ...]:  # type: ignore[override]
         """Names that the objective logs beside the usual terms."""
         names = [(penalty.name, *penalty.logged) for penalty in self.penalties]
         return (*self.base.logged, *itertools.chain.from_iterable(names))
 
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         loss = self.base(terms)
         for penalty in self.penalties:
             value = penalty(terms)
@@ -74,11 +83,11 @@ class Penalized(Objective):
                 loss += own - tf.stop_gradient(own)
         return loss
 
-    def parts(self):
+    def parts(self) -> tuple[keras.layers.Layer, ...]:
         """Returns the Keras layers that hold the state of the base and of the penalties."""
-        return tuple(part for each in (self.base, *self.penalties) for part in each.parts())
+        return tuple(part for each in (self.base, *self.penalties) for part in each.parts())  # type: ignore[attr-defined]
 
-    def get_config(self):
+    def get_config(self) -> Config:
         serialize = keras.saving.serialize_keras_object
         return {"base": serialize(self.base), "penalties": [serialize(p) for p in self.penalties]}
 
@@ -86,6 +95,6 @@ class Penalized(Objective):
         return f"Penalized(base={self.base!r}, penalties={self.penalties!r})"
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         deserialize = keras.saving.deserialize_keras_object
         return cls(deserialize(config["base"]), [deserialize(p) for p in config["penalties"]])

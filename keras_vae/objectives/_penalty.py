@@ -1,9 +1,12 @@
 import abc
 
 import keras
+import tensorflow as tf
 
 from keras_vae._configurable import Configurable
 from keras_vae._schedule import scalar
+from keras_vae._types import Config, Scalar
+from keras_vae.objectives._terms import Terms
 
 
 class Penalty(Configurable, abc.ABC):
@@ -21,18 +24,18 @@ class Penalty(Configurable, abc.ABC):
         weight: Number >= 0 or schedule.
     """
 
-    name = None
+    name: str = None  # type: ignore[assignment]
     # Names of further values that the penalty puts into `terms.log`, each `(B,)`.
-    logged = ()
+    logged: tuple[str, ...] = ()
 
-    def __init__(self, weight=1.0):
+    def __init__(self, weight: Scalar = 1.0) -> None:
         self.weight = scalar(weight, "weight", type(self).__name__)
 
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         """Returns the penalty without its weight, `(B,)` or `()`, for these `Terms`."""
         return self._value(terms)
 
-    def own_loss(self, terms):
+    def own_loss(self, terms: Terms) -> tf.Tensor | None:
         """Returns what trains the penalty's own weights, `(B,)` or `()`, or None.
 
         `Penalized` takes its gradient and not its value: it is no part of the loss.
@@ -43,10 +46,10 @@ class Penalty(Configurable, abc.ABC):
     def _value(self, terms):
         """Returns the penalty of each example, `(B,)`, or of the batch, `()`."""
 
-    def parts(self):
+    def parts(self) -> tuple[keras.layers.Layer, ...]:
         """Returns the Keras layers that hold the penalty's state, a tuple."""
         return (self,) if isinstance(self, keras.layers.Layer) else ()
 
-    def get_config(self):
+    def get_config(self) -> Config:
         """Returns the arguments of the constructor."""
         return {"weight": self.weight}

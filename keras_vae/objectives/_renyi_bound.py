@@ -5,7 +5,9 @@ import tensorflow as tf
 from keras_vae._checks import count
 from keras_vae._registry import serializable
 from keras_vae._schedule import scalar
+from keras_vae._types import Config, Integer, Scalar
 from keras_vae.objectives._objective import Objective
+from keras_vae.objectives._terms import Terms
 
 # Closer to 1 the difference quotient below has no digits left in float32.
 _ELBO_NEIGHBOURHOOD = 1e-4
@@ -41,11 +43,11 @@ class RenyiBound(Objective):
         RenyiBound(alpha=0.5, num_samples=10)
     """
 
-    def __init__(self, alpha, num_samples):
+    def __init__(self, alpha: Scalar, num_samples: Integer) -> None:
         self.alpha = scalar(alpha, "alpha", "RenyiBound")
         self.num_samples = count(num_samples, "num_samples", "RenyiBound")
 
-    def __call__(self, terms):
+    def __call__(self, terms: Terms) -> tf.Tensor:
         power = 1.0 - terms.at_step(self.alpha)
         near = abs(power) < _ELBO_NEIGHBOURHOOD
         # A number that divides in both cases, so that the one not taken has a gradient too.
@@ -54,5 +56,5 @@ class RenyiBound(Objective):
         bound = (log_mean - math.log(self.num_samples)) / divisor
         return -tf.where(near, tf.reduce_mean(terms.log_weight, axis=0), bound)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {"alpha": self.alpha, "num_samples": self.num_samples}

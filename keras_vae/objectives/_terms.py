@@ -4,6 +4,8 @@ import typing
 
 import tensorflow as tf
 
+from keras_vae._tfp import tfd
+from keras_vae._types import Number, Scalar
 from keras_vae.divergences import kl_divergence
 from keras_vae.objectives._latent_path import LatentPath
 
@@ -30,13 +32,13 @@ class Terms:
         log: Dictionary for further values to log, `(B,)` each.
     """
 
-    posterior: object
-    prior: object
+    posterior: tfd.Distribution
+    prior: tfd.Distribution
     z: tf.Tensor
     log_likelihood: tf.Tensor
     kl_weight: tf.Tensor
     step: tf.Tensor
-    frozen_posterior: object = None
+    frozen_posterior: tfd.Distribution | None = None
     path: LatentPath | None = None
     decode: typing.Callable | None = None
     training: bool = False
@@ -44,23 +46,23 @@ class Terms:
     log: dict = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
-    def kl_divergence(self):
+    def kl_divergence(self) -> tf.Tensor:
         """KL(q(z|x) || p(z)) of each example, `(B,)`: exact where possible, else from `z`."""
         return kl_divergence(self.posterior, self.prior, self.z)
 
     @functools.cached_property
-    def prior_z(self):
+    def prior_z(self) -> tf.Tensor:
         """Samples of the prior, as many as of the posterior: `(S, B, *latent)`."""
         shape = tf.shape(self.z)[: 1 if self.prior.batch_shape.rank else 2]
         return self.prior.sample(shape, seed=self.seed)
 
     @functools.cached_property
-    def reconstruction_loss(self):
+    def reconstruction_loss(self) -> tf.Tensor:
         """-E_q log p(x|z) of each example, `(B,)`."""
         return -tf.reduce_mean(self.log_likelihood, axis=0)
 
     @functools.cached_property
-    def log_weight(self):
+    def log_weight(self) -> tf.Tensor:
         """Log of the importance weights, `(S, B)`.
 
         log p(x|z) + kl_weight * (log p(z) - log q(z|x))
@@ -68,11 +70,11 @@ class Terms:
         return self._log_weight(self.posterior, self.z)
 
     @functools.cached_property
-    def path_log_weight(self):
+    def path_log_weight(self) -> tf.Tensor:
         """`log_weight` whose gradient reaches the encoder through z alone, along `path`."""
-        return self._log_weight(self.frozen_posterior, self.path.z)
+        return self._log_weight(self.frozen_posterior, self.path.z)  # type: ignore[union-attr]
 
-    def at_step(self, scalar):
+    def at_step(self, scalar: Scalar) -> tf.Tensor | Number:
         """Returns the value of a number or schedule at `step`, in the dtype of the loss."""
         dtype = self.log_likelihood.dtype
         return tf.cast(scalar(self.step), dtype) if callable(scalar) else scalar

@@ -1,5 +1,6 @@
 from keras_vae._checks import choice, count
 from keras_vae._registry import serializable
+from keras_vae._types import Config, Estimator, Integer, Scalar
 from keras_vae.divergences import kl_decomposition
 from keras_vae.divergences._total_correlation import ESTIMATORS
 from keras_vae.objectives._penalty import Penalty
@@ -41,7 +42,9 @@ class TotalCorrelation(Penalty):
     name = "total_correlation"
     logged = ("mutual_information", "dimension_wise_kl")
 
-    def __init__(self, weight, dataset_size, estimator="stratified"):
+    def __init__(
+        self, weight: Scalar, dataset_size: Integer, estimator: Estimator = "stratified"
+    ) -> None:
         super().__init__(weight)
         self.dataset_size = count(dataset_size, "dataset_size", "TotalCorrelation")
         self.estimator = choice(estimator, "estimator", "TotalCorrelation", ESTIMATORS)
@@ -53,7 +56,7 @@ class TotalCorrelation(Penalty):
         terms.log.update({name: getattr(parts, name) for name in self.logged})
         return parts.total_correlation
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "dataset_size": self.dataset_size,

@@ -1,9 +1,16 @@
+from typing import TYPE_CHECKING, Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae._registry import deserialized, serializable, serialized
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode
 from keras_vae.families import Family
 from keras_vae.priors._prior import Prior
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @serializable
@@ -41,7 +48,7 @@ class ConditionalPrior(Prior):
         TensorShape([3])
     """
 
-    def __init__(self, network, family, **kwargs):
+    def __init__(self, network: keras.layers.Layer, family: Family, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(network, keras.layers.Layer):
             raise TypeError(
@@ -58,11 +65,16 @@ class ConditionalPrior(Prior):
         self.family = family
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """Shape of one latent."""
         return self.family.event_shape
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode
         if condition is None:
             raise ValueError(
@@ -71,7 +83,7 @@ class ConditionalPrior(Prior):
             )
         return self.family(self.network(tf.convert_to_tensor(condition)))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "network": serialized(self.network),
@@ -79,5 +91,5 @@ class ConditionalPrior(Prior):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         return cls(**deserialized(config, "network", "family"))

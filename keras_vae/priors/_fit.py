@@ -1,23 +1,29 @@
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 
 from keras_vae._checks import choice, count
 from keras_vae._random import as_seed, fold_in
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._batches import batches
 from keras_vae.priors._expectation_maximisation import KINDS, fitted_mixture
 from keras_vae.priors._maximum_likelihood import maximise_likelihood
 from keras_vae.priors._prior import Prior
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
+
 
 def fit(
-    model,
-    x,
-    num_components=10,
-    covariance="full",
-    prior=None,
-    epochs=200,
-    batch_size=256,
-    seed=None,
-):
+    model: "VAEModel",
+    x: Data,
+    num_components: Integer = 10,
+    covariance: Literal["full", "diagonal"] = "full",
+    prior: Prior | None = None,
+    epochs: Integer = 200,
+    batch_size: Integer = 256,
+    seed: Seed = None,
+) -> Prior:
     """Returns a density fitted to the encoded data, as a prior: a mixture, or one that you give.
 
     The recipe of the regularised autoencoder: train with any prior or none, then sample from the

@@ -1,10 +1,14 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from keras_vae._checks import count, counts, from_keras
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
+from keras_vae._tfp import tfd
+from keras_vae._types import Activation, Array, Config, Encode, Integer, Shape
 from keras_vae.priors._coupling_flow import CouplingFlow, coupling_masks
 from keras_vae.priors._prior import Prior
 
@@ -47,9 +51,16 @@ class FlowPrior(Prior):
         TensorShape([3, 2])
     """
 
+    event_shape: tuple[int, ...]
+
     def __init__(
-        self, event_shape, num_layers=6, hidden_units=(64, 64), activation="relu", **kwargs
-    ):
+        self,
+        event_shape: Shape,
+        num_layers: Integer = 6,
+        hidden_units: Sequence[Integer] = (64, 64),
+        activation: Activation = "relu",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
         self.event_shape = as_shape(event_shape, owner)
@@ -72,12 +83,17 @@ class FlowPrior(Prior):
         last = keras.layers.Dense(2 * self._size, kernel_initializer=small, dtype=dtype)
         return keras.Sequential([keras.Input((self._size,), dtype=dtype), *hidden, last], name=name)
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode, condition
         masks = coupling_masks(self.num_layers, self._size)
         return CouplingFlow(list(self.networks), masks, self.event_shape, self._wide_dtype)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "event_shape": self.event_shape,

@@ -1,3 +1,5 @@
+from typing import Any, Literal
+
 import keras
 import tensorflow as tf
 
@@ -5,6 +7,7 @@ from keras_vae._checks import choice, count, from_keras
 from keras_vae._numerics import as_shape, wide
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode, Initializer, Integer, Shape
 from keras_vae.families import MultivariateNormalDiag, MultivariateNormalTriL
 from keras_vae.priors._prior import Prior
 
@@ -47,14 +50,16 @@ class MixturePrior(Prior):
         TensorShape([3, 2])
     """
 
+    event_shape: tuple[int, ...]
+
     def __init__(
         self,
-        event_shape,
-        num_components,
-        covariance="diagonal",
-        mean_initializer=None,
-        **kwargs,
-    ):
+        event_shape: Shape,
+        num_components: Integer,
+        covariance: Literal["diagonal", "full"] = "diagonal",
+        mean_initializer: Initializer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
         self.event_shape = as_shape(event_shape, owner)
@@ -83,14 +88,19 @@ class MixturePrior(Prior):
             autocast=False,
         )
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode, condition
         means, scales = tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.scales)
         return tfd.MixtureSameFamily(
             tfd.Categorical(logits=wide(self.logits)), self._family([means, scales])
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "event_shape": self.event_shape,

@@ -1,6 +1,10 @@
 import abc
+from typing import Any, NoReturn
 
 import keras
+
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Encode
 
 
 class Prior(keras.layers.Layer, abc.ABC):
@@ -10,15 +14,20 @@ class Prior(keras.layers.Layer, abc.ABC):
     that learns it from the encoder).
     """
 
-    event_shape = None
+    event_shape: tuple[int, ...] | None = None
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         # Priors are not called: nothing is to be cast to the dtype policy.
         super().__init__(autocast=False, **kwargs)
         self.built = True
 
     @abc.abstractmethod
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         """Returns p(z), or p(z | condition), as a `tfd.Distribution`.
 
         Args:
@@ -26,7 +35,7 @@ class Prior(keras.layers.Layer, abc.ABC):
             condition: Tensor of shape `(B, ...)`, for priors that depend on one.
         """
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> NoReturn:
         """Not used: a distribution cannot travel between layers."""
         raise NotImplementedError(f"{type(self).__name__} is used through `distribution()`.")
 

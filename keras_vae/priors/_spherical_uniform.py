@@ -1,6 +1,9 @@
+from typing import Any
+
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode, Shape
 from keras_vae.families._family import independent_over_leading_axes
 from keras_vae.priors._prior import Prior
 
@@ -37,7 +40,9 @@ class SphericalUniform(Prior):
         array([1., 1., 1., 1., 1.], dtype=float32)
     """
 
-    def __init__(self, event_shape, **kwargs):
+    event_shape: tuple[int, ...]
+
+    def __init__(self, event_shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event_shape = as_shape(event_shape, type(self).__name__)
         if self.event_shape[-1] < 2:
@@ -46,11 +51,16 @@ class SphericalUniform(Prior):
                 f"Received: event_shape={event_shape!r}. A circle has the shape (2,)."
             )
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode, condition
         *leading, dimension = self.event_shape
         sphere = tfd.SphericalUniform(dimension, batch_shape=leading, dtype=self._wide_dtype)
         return independent_over_leading_axes(sphere, self.event_shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "event_shape": self.event_shape}

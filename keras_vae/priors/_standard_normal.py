@@ -1,7 +1,11 @@
+from typing import Any
+
 import tensorflow as tf
 
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode, Shape
 from keras_vae.families import MultivariateNormalDiag
 from keras_vae.priors._prior import Prior
 
@@ -32,14 +36,21 @@ class StandardNormal(Prior):
         TensorShape([5, 2])
     """
 
-    def __init__(self, event_shape, **kwargs):
+    event_shape: tuple[int, ...]
+
+    def __init__(self, event_shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event_shape = as_shape(event_shape, type(self).__name__)
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode, condition
         zeros = tf.zeros(self.event_shape, self._wide_dtype)
         return MultivariateNormalDiag(self.event_shape)([zeros, zeros])
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "event_shape": self.event_shape}

@@ -1,8 +1,15 @@
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_vae._registry import deserialized, serializable, serialized
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode
 from keras_vae.families import Family
 from keras_vae.priors._prior import Prior
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @serializable
@@ -34,7 +41,7 @@ class TrainablePrior(Prior):
         array([0., 0.], dtype=float32)
     """
 
-    def __init__(self, family, **kwargs):
+    def __init__(self, family: Family, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(family, Family):
             raise TypeError(
@@ -48,17 +55,22 @@ class TrainablePrior(Prior):
         )
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """Shape of one latent."""
         return self.family.event_shape
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode, condition
         return self.family(tf.convert_to_tensor(self.params))
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "family": serialized(self.family)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: Config) -> "Self":
         return cls(**deserialized(config, "family"))

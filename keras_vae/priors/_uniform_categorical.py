@@ -1,7 +1,11 @@
+from typing import Any
+
 import tensorflow as tf
 
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
+from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode, Shape
 from keras_vae.families._one_hot import one_hot_categorical
 from keras_vae.priors._prior import Prior
 
@@ -36,7 +40,9 @@ class UniformCategorical(Prior):
         array([1., 1.], dtype=float32)
     """
 
-    def __init__(self, event_shape, **kwargs):
+    event_shape: tuple[int, ...]
+
+    def __init__(self, event_shape: Shape, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event_shape = as_shape(event_shape, type(self).__name__)
         if self.event_shape[-1] < 2:
@@ -45,9 +51,14 @@ class UniformCategorical(Prior):
                 f"Received: event_shape={event_shape!r}. A yes or no has the shape (2,)."
             )
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         del encode, condition
         return one_hot_categorical(tf.zeros(self.event_shape, self._wide_dtype), self.event_shape)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         return {**super().get_config(), "event_shape": self.event_shape}

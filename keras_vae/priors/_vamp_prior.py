@@ -1,3 +1,5 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -5,6 +7,7 @@ from keras_vae._checks import count, flag, from_keras
 from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
+from keras_vae._types import Array, Config, Encode, Initializer, Integer, Shape
 from keras_vae.priors._prior import Prior
 
 
@@ -50,12 +53,12 @@ class VampPrior(Prior):
 
     def __init__(
         self,
-        pseudo_input_shape,
-        num_components,
-        pseudo_input_initializer=None,
-        bounded=False,
-        **kwargs,
-    ):
+        pseudo_input_shape: Shape,
+        num_components: Integer,
+        pseudo_input_initializer: Initializer | None = None,
+        bounded: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
         self.pseudo_input_shape = as_shape(pseudo_input_shape, owner)
@@ -72,7 +75,12 @@ class VampPrior(Prior):
             autocast=False,
         )
 
-    def distribution(self, *, encode=None, condition=None):
+    def distribution(
+        self,
+        *,
+        encode: Encode | None = None,
+        condition: Array | None = None,
+    ) -> tfd.Distribution:
         if encode is None:
             raise ValueError(
                 "VampPrior expects the encoder, whose posteriors it is a mixture of. "
@@ -100,7 +108,7 @@ class VampPrior(Prior):
             tfd.Categorical(logits=tf.zeros(self.num_components, components.dtype)), components
         )
 
-    def get_config(self):
+    def get_config(self) -> Config:
         initializer = self.pseudo_input_initializer
         return {
             **super().get_config(),

@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 import tensorflow as tf
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -6,8 +9,12 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from keras_vae._checks import choice, count, counts
 from keras_vae._random import as_seed, fold_in, standard_normal
+from keras_vae._types import Array, Integer
 from keras_vae.sklearn._networks import LIKELIHOODS, build, train
 from keras_vae.sklearn._scaling import Scaling
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _LARGEST_SEED = 2**31 - 1
 # Latents an example for the log-likelihood, and decoder inputs at a time.
@@ -66,14 +73,16 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     def __init__(
         self,
-        n_components=2,
+        n_components: Integer = 2,
         *,
-        hidden_units=(128,),
-        likelihood="normal",
-        epochs=100,
-        batch_size=64,
-        random_state=None,
-    ):
+        hidden_units: Sequence[Integer] = (128,),
+        likelihood: Literal[
+            "normal", "laplace", "bernoulli", "continuous_bernoulli", "poisson", "negative_binomial"
+        ] = "normal",
+        epochs: Integer = 100,
+        batch_size: Integer = 64,
+        random_state: Integer | np.random.RandomState | None = None,
+    ) -> None:
         self.n_components = n_components
         self.hidden_units = hidden_units
         self.likelihood = likelihood
@@ -81,7 +90,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.batch_size = batch_size
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Array, y: Any = None) -> "Self":
         """Trains a new model on `X`, `(N, features)`; returns the estimator."""
         owner = type(self).__name__
         n_components = count(self.n_components, "n_components", owner)
@@ -101,19 +110,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.n_iter_ = epochs
         return self
 
-    def transform(self, X):
+    def transform(self, X: Array) -> np.ndarray:
         """Returns the means of q(z|x), `(N, n_components)`."""
         x, dtype = self._prepared(X)
         return self.model_.encode(x).mean().numpy().astype(dtype)
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z: Array) -> np.ndarray:
         """Returns the means of p(x|z), `(N, features)`."""
         check_is_fitted(self)
         Z = check_array(Z, dtype=(np.float64, np.float32))
         x = self.model_.likelihood.point_estimate(self.model_.decoder(np.float64(Z)))
         return self._scaling.backward(x.numpy()).astype(Z.dtype)
 
-    def score_samples(self, X):
+    def score_samples(self, X: Array) -> np.ndarray:
         """Returns the estimate of log p(x) of each example in nats, `(N,)`.
 
         A density is one of the data in their own units. Entries that are missing are left out.
@@ -123,11 +132,13 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         parts = [self._log_likelihood(x[start : start + rows]) for start in range(0, len(x), rows)]
         return (np.concatenate(parts) - self._scaling.log_volume(x)).astype(dtype)
 
-    def score(self, X, y=None):
+    def score(self, X: Array, y: Any = None) -> float:
         """Returns the mean of `score_samples`."""
         return float(np.mean(self.score_samples(X)))
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(
+        self, n_samples: Integer = 1, random_state: Integer | np.random.RandomState | None = None
+    ) -> np.ndarray:
         """Returns new data, `(n_samples, features)`, as `KernelDensity.sample` does."""
         check_is_fitted(self)
         n_samples = count(n_samples, "n_samples", type(self).__name__)

@@ -1,4 +1,5 @@
 import functools
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -6,24 +7,28 @@ import tensorflow as tf
 from keras_vae._checks import choice
 from keras_vae._inputs import split_inputs
 from keras_vae._random import fold_in
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._estimate import samples_at_a_time
 from keras_vae.evaluation._importance import importance_estimate, weighted_draws
 from keras_vae.evaluation._run import run
 from keras_vae.evaluation._weighted_mean import weighted_mean
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
+
 _METHODS = ("log_likelihood", "elbo", "reconstruction_probability")
 
 
 def anomaly_score(
-    model,
-    x,
-    method="log_likelihood",
-    num_samples=100,
-    per_feature=False,
-    batch_size=None,
-    seed=None,
-    verbose=0,
-):
+    model: "VAEModel",
+    x: Data,
+    method: Literal["log_likelihood", "elbo", "reconstruction_probability"] = "log_likelihood",
+    num_samples: Integer = 100,
+    per_feature: bool = False,
+    batch_size: Integer | None = None,
+    seed: Seed = None,
+    verbose: int = 0,
+) -> np.ndarray:
     """Returns how strange each example is to the model, higher for stranger, in nats.
 
     `calibrate_threshold` tells from which score on an example is to be called an anomaly. Missing

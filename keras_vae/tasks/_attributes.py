@@ -1,12 +1,24 @@
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_vae._checks import count, real_numbers
 from keras_vae._inputs import split_inputs
+from keras_vae._types import Array, Data, Integer
 from keras_vae.evaluation._batches import batches, num_examples
 from keras_vae.tasks._codes import decoded, encoded
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
-def attribute_vector(model, x, has_attribute, groups=None, batch_size=256):
+
+def attribute_vector(
+    model: "VAEModel",
+    x: Data,
+    has_attribute: Array,
+    groups: Array | None = None,
+    batch_size: Integer = 256,
+) -> np.ndarray:
     """Returns the direction in the latents along which an attribute grows.
 
     The codes (means of q(z|x)) of the examples that have the attribute, on average, minus those
@@ -77,7 +89,9 @@ def attribute_vector(model, x, has_attribute, groups=None, batch_size=256):
     return np.mean(differences, axis=0)
 
 
-def add_attribute(model, x, vector, strength=1.0, batch_size=256):
+def add_attribute(
+    model: "VAEModel", x: Data, vector: Array, strength: Array = 1.0, batch_size: Integer = 256
+) -> np.ndarray:
     """Returns data with more, or less, of an attribute: their codes moved along it, decoded.
 
     The same as `model.decode(model.encode(x).mean() + strength * vector).mean()`, for any family.

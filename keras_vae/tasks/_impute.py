@@ -1,4 +1,5 @@
 import functools
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -7,6 +8,7 @@ import tensorflow as tf
 from keras_vae._checks import count
 from keras_vae._inputs import split_inputs
 from keras_vae._random import fold_in
+from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._batches import num_examples
 from keras_vae.evaluation._estimate import samples_at_a_time
 from keras_vae.evaluation._importance import weighted_draws
@@ -14,8 +16,19 @@ from keras_vae.evaluation._run import run
 from keras_vae.evaluation._weighted_mean import weighted_mean
 from keras_vae.tasks._resample import resampled
 
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
-def impute(model, x, num_samples=100, multiple=None, seed=None, batch_size=None, verbose=0):
+
+def impute(
+    model: "VAEModel",
+    x: Data,
+    num_samples: Integer = 100,
+    multiple: Integer | None = None,
+    seed: Seed = None,
+    batch_size: Integer | None = None,
+    verbose: int = 0,
+) -> np.ndarray:
     """Fills what is missing (NaN) given what is there: entries of a table, parts of an image.
 
     Latents are drawn from q(z|x_observed) and weighted by how well they explain what is there, so
@@ -98,7 +111,7 @@ def impute(model, x, num_samples=100, multiple=None, seed=None, batch_size=None,
         axis, where = (0, rows) if multiple is None else (1, (slice(None), rows))
         events, anew, lost = zip(*results, strict=True)
         _refuse_lost(rows[np.concatenate(lost)])
-        events, anew = np.concatenate(events, axis=axis), np.concatenate(anew)
+        events, anew = np.concatenate(events, axis=axis), np.concatenate(anew)  # type: ignore[assignment, unused-ignore]
         filled[where] = np.where(anew, events, filled[where])
     return filled
 

@@ -1,14 +1,26 @@
+from typing import TYPE_CHECKING, Literal
+
 import keras
 import numpy as np
 
 from keras_vae._checks import choice, count
 from keras_vae._inputs import split_inputs
+from keras_vae._types import Data, Integer
 from keras_vae.tasks._codes import decoded, encoded, with_batch_axis
+
+if TYPE_CHECKING:
+    from keras_vae.models import VAEModel
 
 _METHODS = ("linear", "spherical")
 
 
-def interpolate(model, a, b, num_steps=10, method="linear"):
+def interpolate(
+    model: "VAEModel",
+    a: Data,
+    b: Data,
+    num_steps: Integer = 10,
+    method: Literal["linear", "spherical"] = "linear",
+) -> np.ndarray:
     """Returns what lies between two data points: the way between their codes, decoded.
 
     The way leads from the mean of q(z|a) to that of q(z|b), so that its ends are the
@@ -61,7 +73,8 @@ def interpolate(model, a, b, num_steps=10, method="linear"):
     codes = encoded(model, ends, owner)
     shares = np.linspace(0.0, 1.0, num_steps)
     way = _line if method == "linear" else _great_circle
-    z = way(*np.float64(codes), shares).astype(codes.dtype)
+    start, end = np.asarray(codes, np.float64)
+    z = way(start, end, shares).astype(codes.dtype)
     _, condition = split_inputs(ends)
     return decoded(model, z, None if condition is None else _conditions(condition, shares))
 

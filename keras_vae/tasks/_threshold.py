@@ -4,9 +4,10 @@ import math
 import numpy as np
 
 from keras_vae._checks import number
+from keras_vae._types import Array, Number
 
 
-def calibrate_threshold(scores, false_positive_rate=0.05):
+def calibrate_threshold(scores: Array, false_positive_rate: Number = 0.05) -> float:
     """Returns the anomaly score above which at most this share of normal examples lies.
 
     From the scores of normal examples that were not trained on: the k-th smallest of n. An
