@@ -38,6 +38,7 @@ WRITES = {
     "semi_supervised.py": ["semi_supervised.png"],
     "denoising.py": ["denoising.png"],
     "ladder.py": ["ladder.png"],
+    "sequences.py": ["sequences.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -64,6 +65,7 @@ PRINTS = {
     "semi_supervised.py": ["accuracy:", "30 labels, 1267 images", "written to"],
     "denoising.py": ["fit(noisy, clean)", "root mean squared error", "written to"],
     "ladder.py": ["test loss = -ELBO", "of it for the upper", "written to"],
+    "sequences.py": ["free bits: loss ", "% rebuilt", "written to"],
 }
 # Fewer models and less data, in place of an example's own, which it keeps with --stress.
 SMALLER = {
@@ -72,6 +74,7 @@ SMALLER = {
     "posterior_collapse.py": {"SCALES": (1.0, "optimal")},
     "sampling_the_prior.py": {"LATENTS": (2, 16)},
     "transformer.py": {"SIZES": (1, 2)},
+    "sequences.py": {"SETTINGS": {"free bits": (0.5, 12.0)}, "NUM_TRAIN": 128, "NUM_TEST": 8},
 }
 
 
