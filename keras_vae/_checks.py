@@ -127,6 +127,27 @@ def real_numbers(value, name, owner, rank=None):
     return tensor if tensor.dtype.is_floating else tf.cast(tensor, tf.float32)
 
 
+def samples(z, name, owner, q):
+    """Returns `z` as a tensor in the precision of `q`, or raises unless `q` can have drawn it."""
+    z = tf.cast(real_numbers(z, name, owner), q.dtype)
+    axes = q.event_shape.rank
+    if None in (z.shape.rank, axes, q.batch_shape.rank):
+        return z
+    try:
+        leading = z.shape[: max(z.shape.rank - axes, 0)]
+        tf.broadcast_static_shape(leading, q.batch_shape)
+        fits = z.shape[len(leading) :].is_compatible_with(q.event_shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{owner} expects {name} to be samples, {('...', *q.batch_shape, *q.event_shape)}. "
+            f"Received: {name} of shape {tuple(z.shape)}. Take what the distribution's sample() "
+            "returns."
+        )
+    return z
+
+
 def density(q, owner):
     """Returns the posterior `q` if it has a density, or raises."""
     inner = q.distribution if isinstance(q, tfd.Independent) else q

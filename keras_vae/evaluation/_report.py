@@ -74,7 +74,7 @@ def report(model, x, num_samples=100, batch_size=64, seed=None, verbose=1):
             numbers["log_likelihood"], model.likelihood.event_shape
         )
     if verbose:
-        print(_table(numbers, num_examples(x), num_samples))
+        print(_table(numbers, num_examples(x, "report"), num_samples))
     return numbers
 
 

@@ -28,10 +28,10 @@ def run(model, name, function, x, num_samples, owner, batch_size=None, seed=None
     num_samples = count(num_samples, "num_samples", owner)
     batch_size = _BATCH_SIZE if batch_size is None else count(batch_size, "batch_size", owner)
     seed = model._next_seed() if seed is None else as_seed(seed)
-    size = num_examples(x)
+    size = num_examples(x, owner)
     progress = keras.utils.Progbar(size, verbose=verbose, unit_name="example")
     results = []
-    for index, batch in enumerate(batches(x, batch_size)):
+    for index, batch in enumerate(batches(x, batch_size, owner)):
         batch = keras.tree.map_structure(tf.convert_to_tensor, batch)
         if not model.built:
             model(batch)

@@ -1,3 +1,4 @@
+import numpy as np
 import tensorflow as tf
 
 from keras_vae._registry import serializable
@@ -42,7 +43,7 @@ class DIP(Penalty):
 
     def __init__(self, weight, kind=2, diagonal_ratio=None):
         super().__init__(weight)
-        if kind not in (1, 2):
+        if not isinstance(kind, (int, np.integer)) or kind not in (1, 2):
             raise ValueError(
                 f"DIP expects kind to be 1 or 2. Received: kind={kind!r}. Change the value."
             )

@@ -47,7 +47,7 @@ def attribute_vector(model, x, has_attribute, groups=None, batch_size=256):
         (6, 8)
     """
     owner = "attribute_vector"
-    size = num_examples(x)
+    size = num_examples(x, owner)
     has_attribute = np.asarray(has_attribute)
     if has_attribute.shape != (size,) or not np.isin(has_attribute, (0, 1)).all():
         raise ValueError(
@@ -132,5 +132,6 @@ def add_attribute(model, x, vector, strength=1.0, batch_size=256):
     codes = (codes + strength * vector).astype(codes.dtype)
     _, condition = split_inputs(x)
     moved = {"z": codes} if condition is None else {"z": codes, "condition": condition}
-    parts = [decoded(model, b["z"], b.get("condition")) for b in batches(moved, batch_size)]
+    pieces = batches(moved, batch_size, owner)
+    parts = [decoded(model, piece["z"], piece.get("condition")) for piece in pieces]
     return np.concatenate(parts or [np.zeros((0, *model.likelihood.event_shape), codes.dtype)])
