@@ -76,6 +76,15 @@ def flag(value, name, owner):
     return bool(value)
 
 
+def verbosity(value, owner):
+    """Returns whether `verbose` asks for a text, or raises."""
+    if not isinstance(value, (bool, int, np.integer)) or value not in (0, 1):
+        raise ValueError(
+            f"{owner} expects verbose to be 0 or 1. Received: verbose={value!r}. Change the value."
+        )
+    return bool(value)
+
+
 def items(values, name, owner):
     """Returns `values` as a list, or raises with the argument's name."""
     if not isinstance(values, (list, tuple)):

@@ -14,7 +14,8 @@ def as_shape(value, owner, name="event_shape"):
     if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
         shape = (shape,)
     try:
-        shape = tuple(shape)
+        # Bytes are made of integers too, and a set has no order.
+        shape = None if isinstance(shape, (bytes, set, dict)) else tuple(shape)
         integers = all(
             isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in shape
         )

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_vae._checks import count
+from keras_vae._checks import count, verbosity
 from keras_vae._random import as_seed, fold_in
 from keras_vae.evaluation._active_units import active_units
 from keras_vae.evaluation._aggregate_posterior import information
@@ -52,6 +52,7 @@ def report(model, x, num_samples=100, batch_size=64, seed=None, verbose=1):
     """
     num_samples = count(num_samples, "num_samples", "report", minimum=2)
     seed = model._next_seed() if seed is None else as_seed(seed)
+    verbose = verbosity(verbose, "report")
     # First, since it refuses a point, for which nothing below means much.
     mutual_information, divergence = information(
         model, x, 1, batch_size, fold_in(seed, 0), "report"

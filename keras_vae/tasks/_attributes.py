@@ -53,7 +53,7 @@ def attribute_vector(model, x, has_attribute, groups=None, batch_size=256):
         raise ValueError(
             f"{owner} expects has_attribute to be one boolean an example, of shape ({size},). "
             f"Received: has_attribute of shape {has_attribute.shape} and dtype "
-            f"{has_attribute.dtype}. Give True where an example has it."
+            f"{has_attribute.dtype} for x of {size} examples. Give True where an example has it."
         )
     groups = np.zeros(size) if groups is None else np.asarray(groups)
     if groups.shape != (size,):
@@ -128,6 +128,12 @@ def add_attribute(model, x, vector, strength=1.0, batch_size=256):
             f"{owner} expects strength to be a number, or one for each of {len(codes)} examples. "
             f"Received: strength of shape {strength.shape}. Call it once for each strength."
         )
+    for name, value in (("vector", vector), ("strength", strength)):
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"{owner} expects {name} to be finite. Received: {name}={value!r}. "
+                "Change the value."
+            )
     strength = np.broadcast_to(strength, len(codes)).reshape(-1, *[1] * vector.ndim)
     codes = (codes + strength * vector).astype(codes.dtype)
     _, condition = split_inputs(x)
