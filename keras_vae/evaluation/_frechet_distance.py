@@ -64,6 +64,11 @@ def _features(data, features, batch_size, name):
         ]
         data = np.concatenate(outputs) if outputs else np.zeros((0, 1))
     num_examples(data, "frechet_distance", name)
+    if isinstance(data, dict):
+        raise TypeError(
+            f"frechet_distance expects features of data with several parts. "
+            f"Received: {name} with the keys {sorted(data)}. Give features, a function of them."
+        )
     values = np.asarray(data, "float64")
     if len(values) < 2:
         raise ValueError(

@@ -3,6 +3,7 @@ import numpy as np
 
 from keras_vae._checks import choice, count
 from keras_vae._inputs import split_inputs
+from keras_vae.evaluation._batches import num_examples
 from keras_vae.tasks._codes import decoded, encoded, with_batch_axis
 
 _METHODS = ("linear", "spherical")
@@ -58,6 +59,8 @@ def interpolate(model, a, b, num_steps=10, method="linear"):
         )
     if isinstance(a, dict) != isinstance(b, dict):
         a, b = (end["x"] if isinstance(end, dict) else end for end in (a, b))
+    for name, end in (("a", a), ("b", b)):
+        num_examples(with_batch_axis(end), owner, name)
     shapes = [np.shape(end["x"] if isinstance(end, dict) else end) for end in (a, b)]
     if shapes[0] != shapes[1]:
         raise ValueError(

