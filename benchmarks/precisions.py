@@ -1,12 +1,13 @@
-"""Every family, prior, objective and penalty in half and double precision, with XLA and without.
+"""Every family, prior, objective and penalty in half and double precision, and under XLA.
 
-The helpers of tests/conformance measure; this writes down what they find. A part is trained for
-two steps of the smallest model that has it. An hour on two cores, most of it compilation. Run:
+The helpers of tests/conformance measure; this writes down what they find: the worst difference of
+a log-likelihood, KL divergence or loss from that in float64 of the same parameters, and whether a
+tiny model with the part trains. Ten minutes on two cores, most of it for XLA. Run:
 
-    python benchmarks/precisions.py [--without-xla]
+    python benchmarks/precisions.py                 # needs pip install "keras-vae[dev]"
 """
 
-import argparse
+import functools
 import pathlib
 import sys
 import time
@@ -22,83 +23,74 @@ import test_every_family as every_family
 import test_every_objective as every_objective
 
 AXES = ("posterior", "prior", "likelihood", "objective", "penalty")
-XLA = {"": {"jit_compile": False}, "XLA, ": {"jit_compile": True}}
-# Rows of test_every_family.py and test_every_objective.py that show the same class as a part here.
-BY_CLASS = {"likelihood": every_family.LIKELIHOODS, "objective": every_objective.ROWS}
+# What trains in a column: a policy, and the arguments of `compile`.
+COLUMNS = {policy: (policy, {"run_eagerly": True}) for policy in agreement.POLICIES}
+COLUMNS["XLA"] = ("float32", {"jit_compile": True})
 
 
-def part_name(axis, name):
-    """Returns the name of the class, with that of the row where the two say different things."""
-    made = combinations.AXES[axis][name]
-    made = made[1]() if isinstance(made, tuple) else made()
-    return type(made).__name__
+def class_name(axis, name):
+    """Returns the name of the class of a part of test_combinations.py."""
+    make = combinations.AXES[axis][name]
+    return type((make[1] if isinstance(make, tuple) else make)()).__name__
 
 
-def disagreement(axis, name, policy):
+kl_difference = functools.cache(agreement.kl_difference)
+
+
+def difference(axis, name, policy):
     """Returns the worst relative difference from float64 of what the part computes, or None."""
-    if AXES[axis] in ("posterior", "prior"):
-        pairs = [pair for pair in agreement.kl_pairs() if pair[axis] == name]
-        worst = [agreement.kl_difference(*pair, policy) for pair in pairs]
-    elif AXES[axis] == "likelihood":
-        cls = part_name(axis, name)
-        rows = every_family.LIKELIHOODS.values()
-        rows = [row for row in rows if row.family.__name__ == cls]
+    cls = class_name(axis, name)
+    if AXES[axis] == "likelihood":
+        rows = [row for row in every_family.LIKELIHOODS.values() if row.family.__name__ == cls]
         worst = [agreement.likelihood_difference(row, policy) for row in rows]
+    elif AXES[axis] in ("posterior", "prior"):
+        pairs = [pair for pair in agreement.kl_pairs() if pair[axis] == name]
+        worst = [kl_difference(*pair, policy) for pair in pairs]
     else:
-        cls = part_name(axis, name)
+        # The noise of a gradient penalty is its own, and another one in each precision.
         rows = [row for row in every_objective.ROWS.values() if row.part.__name__ == cls]
+        rows = [row for row in rows if cls != "GradientPenalty"]
         worst = [agreement.objective_difference(row, policy) for row in rows]
     return max(worst, default=None)
 
 
-def trains(row, policy, **compile_arguments):
+@functools.cache
+def training(row, column):
     """Returns "trains", or why not."""
+    policy, compile_arguments = COLUMNS[column]
     try:
         with agreement.dtype_policy(policy):
             combinations.train(row, **compile_arguments)
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).splitlines()[0][:60]}"
+        return f"{type(error).__name__} {str(error)[:60]!r}"
     return "trains"
 
 
-def samples_under_xla(name):
-    """Returns "samples" if XLA compiles the sampler of a likelihood, or why not."""
+def sampling(name):
+    """Returns whether XLA compiles the sampler of a likelihood, in words."""
     family = combinations.LIKELIHOODS[name][1]()
     sample = tf.function(lambda params: family.sample(params, seed=(1, 2)), jit_compile=True)
     try:
         sample(tf.zeros((2, *family.params_shape)))
-    except Exception as error:
-        return f"no samples: {type(error).__name__}"
-    return "samples"
+    except (tf.errors.OpError, ValueError) as error:
+        print(family, str(error)[:200])
+        return ", cannot be sampled"
+    return ""
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--without-xla", action="store_true")
-    without_xla = parser.parse_args().without_xla
-    ways = {"": XLA[""]} if without_xla else XLA
-    start, done, table = time.perf_counter(), {}, []
-    columns = [(way, policy) for way in ways for policy in agreement.POLICIES]
-    table.append(("part", *agreement.HALF, *(f"{way}{policy}" for way, policy in columns)))
-    figures = {}
+    start, table, figures = time.perf_counter(), [("part", *COLUMNS)], {}
     for (axis, name), row in agreement.rows_with_one_part().items():
         if name == "none":
             continue
-        label = f"{AXES[axis]} `{part_name(axis, name)}`"
-        worst = {policy: disagreement(axis, name, policy) for policy in agreement.HALF}
-        cells = []
-        for way, policy in columns:
-            key = (row, way, policy)
-            if key not in done:
-                done[key] = trains(row, policy, **ways[way])
-            cells.append(done[key])
-        if AXES[axis] == "likelihood" and not without_xla:
-            sampling = samples_under_xla(name)
-            if sampling != "samples":
-                cells = [*cells[:3], *(f"{cell}, {sampling}" for cell in cells[3:])]
-        shown = ["" if value is None else f"{value:.0e}" for value in worst.values()]
-        table.append((label, *shown, *cells))
-        figures[f"{label} ({name})"] = {"difference": worst, "training": cells}
+        cells = {column: training(row, column) for column in COLUMNS}
+        for policy in agreement.HALF:
+            value = difference(axis, name, policy)
+            cells[policy] += "" if value is None else f", {value:.0e}"
+        if AXES[axis] == "likelihood":
+            cells["XLA"] += sampling(name)
+        figures[f"{AXES[axis]} {name}"] = cells
+        table.append((f"{AXES[axis]} `{class_name(axis, name)}`", *cells.values()))
         print(*table[-1], sep=" | ", flush=True)
     seconds = time.perf_counter() - start
     save(RESULTS / "precisions", table, parts=figures, seconds=seconds, seeds=[3, 4, 6, 7, 8])
