@@ -182,7 +182,7 @@ def test_get():
 @pytest.mark.parametrize("name", ["ELBO", "iwaee", ""])
 def test_unknown_name(name):
     with pytest.raises(
-        ValueError, match=rf"name of an objective, one of 'elbo'.* Received: '{name}'"
+        ValueError, match=rf"name of an objective, one of 'elbo'.* Received: identifier='{name}'"
     ):
         objectives.get(name)
 
