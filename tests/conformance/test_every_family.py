@@ -875,7 +875,7 @@ def test_what_is_missing_is_filled_with_events(row):
 
 @pytest.mark.parametrize("name", ["gaussian", "Bernoulli", ""])
 def test_unknown_name(name):
-    text = f"name of a family, one of 'bernoulli', 'continuous_bernoulli', .* Received: identifier='{name}'"
+    text = f"name of a family, one of 'bernoulli', .* Received: identifier='{name}'"
     with pytest.raises(ValueError, match=text):
         families.get(name, (3,))
 

@@ -189,7 +189,7 @@ def test_unknown_name(name):
 
 @pytest.mark.parametrize("identifier", [None, 1.0, ELBO, lambda terms: 0.0])
 def test_objective_of_the_wrong_kind(identifier):
-    with pytest.raises(TypeError, match=r"an objective or its name. Received: objective="):
+    with pytest.raises(TypeError, match=r"an objective or its name. Received: identifier="):
         objectives.get(identifier)
 
 
