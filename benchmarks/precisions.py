@@ -2,7 +2,7 @@
 
 The helpers of tests/conformance measure; this writes down what they find: the worst difference of
 a log-likelihood, KL divergence or loss from that in float64 of the same parameters, and whether a
-tiny model with the part trains. Ten minutes on two cores, most of it for XLA. Run:
+tiny model with the part trains. A quarter of an hour on two cores, most of it for XLA. Run:
 
     python benchmarks/precisions.py                 # needs pip install "keras-vae[dev]"
 """
@@ -89,8 +89,10 @@ def main():
             cells[policy] += "" if value is None else f", {value:.0e}"
         if AXES[axis] == "likelihood":
             cells["XLA"] += sampling(name)
-        figures[f"{AXES[axis]} {name}"] = cells
-        table.append((f"{AXES[axis]} `{class_name(axis, name)}`", *cells.values()))
+        # A class may have several rows: the name is that of test_combinations.py.
+        label = f"{AXES[axis]} `{class_name(axis, name)}` ({name})"
+        figures[label] = cells
+        table.append((label, *cells.values()))
         print(*table[-1], sep=" | ", flush=True)
     seconds = time.perf_counter() - start
     save(RESULTS / "precisions", table, parts=figures, seconds=seconds, seeds=[3, 4, 6, 7, 8])
