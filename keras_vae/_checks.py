@@ -76,6 +76,15 @@ def flag(value, name, owner):
     return bool(value)
 
 
+def verbosity(value, owner):
+    """Returns whether `verbose` asks for a text, or raises."""
+    if not isinstance(value, (bool, int, np.integer)) or value not in (0, 1):
+        raise ValueError(
+            f"{owner} expects verbose to be 0 or 1. Received: verbose={value!r}. Change the value."
+        )
+    return bool(value)
+
+
 def items(values, name, owner) -> list:
     """Returns `values` as a list, or raises with the argument's name."""
     if not isinstance(values, (list, tuple)):
@@ -125,6 +134,27 @@ def real_numbers(value, name, owner, rank=None):
             f"{tuple(tensor.shape)}. Change the shape."
         )
     return tensor if tensor.dtype.is_floating else tf.cast(tensor, tf.float32)
+
+
+def samples(z, name, owner, q):
+    """Returns `z` as a tensor in the precision of `q`, or raises unless `q` can have drawn it."""
+    z = tf.cast(real_numbers(z, name, owner), q.dtype)
+    axes = q.event_shape.rank
+    if None in (z.shape.rank, axes, q.batch_shape.rank):
+        return z
+    try:
+        leading = z.shape[: max(z.shape.rank - axes, 0)]
+        tf.broadcast_static_shape(leading, q.batch_shape)
+        fits = z.shape[len(leading) :].is_compatible_with(q.event_shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{owner} expects {name} to be samples, {('...', *q.batch_shape, *q.event_shape)}. "
+            f"Received: {name} of shape {tuple(z.shape)}. Take what the distribution's sample() "
+            "returns."
+        )
+    return z
 
 
 def density(q, owner):

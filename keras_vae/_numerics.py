@@ -8,13 +8,14 @@ import tensorflow as tf
 LOG_VARIANCE_LIMIT = 20.0
 
 
-def as_shape(event_shape, owner):
-    """Returns `event_shape` as a tuple of positive integers, or raises."""
-    shape = event_shape
+def as_shape(value, owner, name="event_shape"):
+    """Returns `value` as a tuple of positive integers, or raises with the argument's name."""
+    shape = value
     if isinstance(shape, (int, np.integer)) and not isinstance(shape, bool):
         shape = (shape,)
     try:
-        shape = tuple(shape)
+        # Bytes are made of integers too, and a set has no order.
+        shape = None if isinstance(shape, (bytes, set, dict)) else tuple(shape)
         integers = all(
             isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in shape
         )
@@ -22,14 +23,14 @@ def as_shape(event_shape, owner):
         integers = False
     if not integers:
         raise TypeError(
-            f"{owner} expects an event_shape of one integer or a tuple of integers. "
-            f"Received: event_shape={event_shape!r}. Give the shape of one data point, "
+            f"{owner} expects {name} to be one integer or a tuple of integers. "
+            f"Received: {name}={value!r}. Give the shape of one data point, "
             "without the batch axis."
         )
     if not shape or any(size < 1 for size in shape):
         raise ValueError(
-            f"{owner} expects an event_shape with at least one axis and sizes of at least 1. "
-            f"Received: event_shape={event_shape!r}. A scalar event has the shape (1,)."
+            f"{owner} expects {name} to have at least one axis and sizes of at least 1. "
+            f"Received: {name}={value!r}. A scalar event has the shape (1,)."
         )
     return tuple(int(size) for size in shape)
 

@@ -20,13 +20,13 @@ def snake_case(name):
     return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def find(name, classes, kind):
+def find(name, classes, kind, owner, argument):
     """Returns the class of this snake_case name, or raises a ValueError that lists the names."""
     by_name = {snake_case(cls.__name__): cls for cls in classes}
     if name not in by_name:
         raise ValueError(
-            f"keras_vae expects the name of {kind}, one of {', '.join(map(repr, by_name))}. "
-            f"Received: {name!r}. Give an object for anything that needs arguments."
+            f"{owner} expects the name of {kind}, one of {', '.join(map(repr, by_name))}. "
+            f"Received: {argument}={name!r}. Give an object for anything that needs arguments."
         )
     return by_name[name]
 

@@ -13,7 +13,7 @@ def checked_dims(dims, owner):
     """Returns `dims` as None, an integer or a list of integers, or raises."""
     if dims is None:
         return None
-    if not isinstance(dims, (list, tuple, range, np.ndarray)):
+    if not isinstance(dims, (list, tuple, range)) and np.ndim(dims) != 1:
         return count(dims, "dims", owner)
     dims = [count(dim, "dims", owner, minimum=0) for dim in dims]
     if not dims:
@@ -41,14 +41,14 @@ def checked_quantiles(quantiles):
 
 def checked_formats(formats):
     """Returns a tuple of formats whose packages are installed, or raises."""
-    formats = (formats,) if isinstance(formats, str) else tuple(formats)
-    if not set(formats) <= set(_FORMATS):
+    names = (formats,) if isinstance(formats, str) else formats
+    if not isinstance(names, (list, tuple)) or any(name not in _FORMATS for name in names):
         raise ValueError(
             f"LatentTraversal expects formats among {', '.join(map(repr, _FORMATS))}. "
             f"Received: formats={formats!r}. Change the value."
         )
-    _check_installed(formats)
-    return formats
+    _check_installed(names)
+    return tuple(names)
 
 
 def _check_installed(formats):

@@ -77,7 +77,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         super().__init__()
         owner = type(self).__name__
         self.backup_dir = pathlib.Path(path(backup_dir, "backup_dir", owner))
-        self.save_freq = save_freq if save_freq == "epoch" else count(save_freq, "save_freq", owner)
+        at_epochs = isinstance(save_freq, str) and save_freq == "epoch"
+        self.save_freq = save_freq if at_epochs else count(save_freq, "save_freq", owner)
         self.callbacks = items(callbacks, "callbacks", owner)
         self.delete_checkpoint = flag(delete_checkpoint, "delete_checkpoint", owner)
         self._path = self.backup_dir / "backup.npz"

@@ -53,7 +53,7 @@ def traverse(model, x, dims, quantiles):
         prior, condition = model._prior_distribution(None), None
         start, kl = moments(prior)[0], None
     else:
-        first = next(batches(x, _START_EXAMPLES), None)
+        first = next(batches(x, _START_EXAMPLES, "LatentTraversal"), None)
         if first is None:
             raise ValueError(
                 "LatentTraversal expects at least one example. Received: x of length 0. "

@@ -2,7 +2,7 @@ import math
 
 import tensorflow as tf
 
-from keras_vae._checks import distributions
+from keras_vae._checks import distributions, samples
 from keras_vae._tfp import tfd
 from keras_vae._types import Array
 
@@ -29,8 +29,8 @@ def js_divergence(q: tfd.Distribution, p: tfd.Distribution, z_q: Array, z_p: Arr
         returns: `(B,)`.
 
     Raises:
-        TypeError: If `q` or `p` is no distribution.
-        ValueError: If the event shapes differ.
+        TypeError: If `q` or `p` is no distribution, or samples are no numbers.
+        ValueError: If the event shapes differ, or samples have another shape.
 
     Reference:
         Lin, "Divergence Measures Based on the Shannon Entropy", 1991, equation 4.1.
@@ -41,8 +41,9 @@ def js_divergence(q: tfd.Distribution, p: tfd.Distribution, z_q: Array, z_p: Arr
         >>> js_divergence(q, q, q.sample(9, seed=1), q.sample(9, seed=2)).numpy()
         array([0.], dtype=float32)
     """
-
-    distributions(q, p, "js_divergence")
+    owner = "js_divergence"
+    distributions(q, p, owner)
+    z_q, z_p = samples(z_q, "z_q", owner, q), samples(z_p, "z_p", owner, p)
 
     def mean_information(z):
         log_ratio = q.log_prob(z) - p.log_prob(z)

@@ -1,6 +1,6 @@
 import tensorflow as tf
 
-from keras_vae._checks import choice, distributions
+from keras_vae._checks import choice, distributions, samples
 from keras_vae._tfp import tfd
 from keras_vae._types import Array, Method
 
@@ -32,9 +32,9 @@ def kl_divergence(
         returns: `(B,)`.
 
     Raises:
-        TypeError: If `q` or `p` is no distribution.
+        TypeError: If `q` or `p` is no distribution, or `z` no numbers.
         ValueError: If `method` is unknown, if the event shapes differ, if there is no closed form
-            for "exact", or if samples are needed and `z` is None.
+            for "exact", or if samples are needed and `z` is None or of another shape.
 
     Reference:
         Kullback and Leibler, "On Information and Sufficiency", 1951.
@@ -63,6 +63,7 @@ def kl_divergence(
             f"Received: z=None for q={_kind(q)}, p={_kind(p)} with method={method!r}. "
             "Give z=q.sample(num_samples, seed=seed)."
         )
+    z = samples(z, "z", "kl_divergence", q)
     log_ratio = q.log_prob(z) - p.log_prob(z)
     if log_ratio.shape.rank > max(q.batch_shape.rank, p.batch_shape.rank):
         return tf.reduce_mean(log_ratio, axis=0)

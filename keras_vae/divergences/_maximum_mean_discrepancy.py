@@ -70,7 +70,13 @@ def maximum_mean_discrepancy(
     def values(x, y):
         distances = tf.reduce_sum(tf.square(x[:, tf.newaxis] - y[tf.newaxis]), axis=-1)
         size = tf.cast(tf.shape(x)[-1], x.dtype)
-        return function(distances, size)
+        try:
+            return function(distances, size)
+        except TypeError as error:
+            raise TypeError(
+                f"{owner} expects a kernel of squared distances and the number of latents. "
+                f"Received: kernel={kernel!r}. Its call fails: {error}"
+            ) from error
 
     def mean_without_diagonal(x):
         off_diagonal = 1.0 - tf.eye(tf.shape(x)[0], dtype=x.dtype)

@@ -3,7 +3,7 @@ import typing
 
 import tensorflow as tf
 
-from keras_vae._checks import choice, count, real_numbers
+from keras_vae._checks import choice, count, distributions, real_numbers
 from keras_vae._tfp import tfd
 from keras_vae._types import Array, Estimator, Integer
 
@@ -62,7 +62,8 @@ def total_correlation(
         >>> total_correlation(q, q.sample(seed=1), dataset_size=1).numpy()
         array([0.], dtype=float32)
     """
-    log_joint, log_marginals = _log_aggregate(q, z, dataset_size, estimator)
+    owner = "total_correlation"
+    log_joint, log_marginals = _log_aggregate(q, z, dataset_size, estimator, owner)
     return log_joint - tf.reduce_sum(log_marginals, axis=-1)
 
 
@@ -104,7 +105,9 @@ def kl_decomposition(
         >>> float(sum(parts)[0])
         0.0
     """
-    log_joint, log_marginals = _log_aggregate(q, z, dataset_size, estimator)
+    owner = "kl_decomposition"
+    distributions(q, p, owner)
+    log_joint, log_marginals = _log_aggregate(q, z, dataset_size, estimator, owner)
     log_product = tf.reduce_sum(log_marginals, axis=-1)
     return KLDecomposition(
         mutual_information=q.log_prob(z) - log_joint,
@@ -113,12 +116,11 @@ def kl_decomposition(
     )
 
 
-def _log_aggregate(q, z, dataset_size, estimator):
+def _log_aggregate(q, z, dataset_size, estimator, owner):
     """Returns the estimates of log q(z_i), `(B,)`, and of log q(z_ij), `(B, d)`."""
-    owner = "total_correlation"
     choice(estimator, "estimator", owner, ESTIMATORS)
     dataset_size = count(dataset_size, "dataset_size", owner)
-    elements = _elements(q)
+    elements = _elements(q, owner)
     z = real_numbers(z, "z", owner, rank=2)
     if not z.shape.is_compatible_with(elements.batch_shape):
         raise ValueError(
@@ -156,13 +158,13 @@ def _stratified(batch_size, dataset_size):
     return tf.math.log(tf.where(identity > 0, 1.0 / size, weights))
 
 
-def _elements(q):
+def _elements(q, owner):
     """Returns the distribution of the single latents, batch shape `(B, d)`."""
     if isinstance(q, tfd.MultivariateNormalDiag):
         return tfd.Normal(q.loc, q.stddev())
     if isinstance(q, tfd.Independent) and not q.distribution.event_shape.rank:
         return q.distribution
     raise ValueError(
-        "total_correlation expects a posterior with independent latents. "
+        f"{owner} expects a posterior with independent latents. "
         f"Received: q={type(q).__name__}. Take the family MultivariateNormalDiag."
     )

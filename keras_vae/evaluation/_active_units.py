@@ -46,9 +46,10 @@ def active_units(
         >>> active_units(model, np.ones((5, 8)))
         array([False, False])
     """
-    threshold = number(threshold, "threshold", "active_units")
-    batch_size = count(batch_size, "batch_size", "active_units")
-    refuse_no_example(x, "active_units")
-    means = [moments(model.encode(batch))[0] for batch in batches(x, batch_size)]
+    owner = "active_units"
+    threshold = number(threshold, "threshold", owner)
+    batch_size = count(batch_size, "batch_size", owner)
+    refuse_no_example(x, owner)
+    means = [moments(model.encode(batch))[0] for batch in batches(x, batch_size, owner)]
     variance = np.var(np.concatenate(means), axis=0)
     return variance.reshape(model.posterior.event_shape) >= threshold

@@ -148,7 +148,7 @@ def _log_densities(model, x, num_samples, batch_size, seed, owner):
     refuse_no_example(x, owner)
     seed = model._next_seed() if seed is None else as_seed(seed)
     params, samples, log_posterior, log_prior = [], [], [], []
-    for index, batch in enumerate(batches(x, batch_size)):
+    for index, batch in enumerate(batches(x, batch_size, owner)):
         inputs, condition = split_inputs(keras.tree.map_structure(tf.convert_to_tensor, batch))
         if not model.built:
             model(batch)

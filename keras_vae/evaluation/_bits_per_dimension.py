@@ -46,5 +46,11 @@ def bits_per_dimension(
             "Give the distance between neighbouring values of the data."
         )
     size = math.prod(as_shape(event_shape, owner))
-    log_prob = np.asarray(log_prob, "float64")
+    log_prob = np.asarray(log_prob)
+    if log_prob.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{owner} expects log_prob to be a number or an array of numbers. "
+            f"Received: log_prob={log_prob!r}. Give nats."
+        )
+    log_prob = log_prob.astype("float64")
     return -(log_prob / size + math.log(bin_width)) / math.log(2.0)

@@ -53,7 +53,7 @@ def frechet_distance(
     if len(mean_a) != len(mean_b):
         raise ValueError(
             "frechet_distance expects two sets of one number of features. "
-            f"Received: {len(mean_a)} in a and {len(mean_b)} in b. Give data of one shape."
+            f"Received: a with {len(mean_a)} and b with {len(mean_b)}. Give data of one shape."
         )
     # C = R' R; the trace of the root of C_a C_b is the sum of the singular values of R_a R_b'.
     cross = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
@@ -66,10 +66,15 @@ def _features(data, features, batch_size, name):
     if features is not None:
         outputs = [
             features(part, training=False) if isinstance(features, keras.Layer) else features(part)
-            for part in batches(data, batch_size)
+            for part in batches(data, batch_size, "frechet_distance", name)
         ]
         data = np.concatenate(outputs) if outputs else np.zeros((0, 1))
-    num_examples(data)
+    num_examples(data, "frechet_distance", name)
+    if isinstance(data, dict):
+        raise TypeError(
+            f"frechet_distance expects features of data with several parts. "
+            f"Received: {name} with the keys {sorted(data)}. Give features, a function of them."
+        )
     values = np.asarray(data, "float64")
     if len(values) < 2:
         raise ValueError(
@@ -83,8 +88,8 @@ def _mean_and_root(values, name):
     """Returns the mean and a matrix R, of at most f rows, with R' R the covariance."""
     if not np.isfinite(values).all():
         raise ValueError(
-            f"frechet_distance expects finite features. Received: NaN or infinity in those of "
-            f"{name}. Fill in what is missing."
+            f"frechet_distance expects finite features. Received: {name} with "
+            "NaN or infinity in its features. Fill in what is missing."
         )
     mean = values.mean(axis=0)
     root = np.linalg.qr((values - mean) / np.sqrt(len(values) - 1), mode="r")

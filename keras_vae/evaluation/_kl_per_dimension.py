@@ -49,11 +49,12 @@ def kl_per_dimension(model: "VAEModel", x: Data, batch_size: Integer = 256) -> n
         >>> kl_per_dimension(model, np.zeros((5, 8)))
         array([0., 0.])
     """
-    batch_size = count(batch_size, "batch_size", "kl_per_dimension")
-    refuse_no_example(x, "kl_per_dimension")
-    size = num_classes(model.posterior, "kl_per_dimension")
+    owner = "kl_per_dimension"
+    batch_size = count(batch_size, "batch_size", owner)
+    refuse_no_example(x, owner)
+    size = num_classes(model.posterior, owner)
     divergences = []
-    for batch in batches(x, batch_size):
+    for batch in batches(x, batch_size, owner):
         inputs, condition = split_inputs(batch)
         loc, scale = moments(model.encode(inputs, condition))
         prior_loc, prior_scale = moments(model._prior_distribution(condition))

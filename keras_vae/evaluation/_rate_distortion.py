@@ -78,7 +78,7 @@ def rate_distortion(
     refuse_no_example(x, owner)
     seed = model._next_seed() if seed is None else as_seed(seed)
     rates, distortions = [], []
-    for index, batch in enumerate(batches(x, batch_size)):
+    for index, batch in enumerate(batches(x, batch_size, owner)):
         inputs, condition = split_inputs(keras.tree.map_structure(tf.convert_to_tensor, batch))
         if not model.built:
             model(batch)

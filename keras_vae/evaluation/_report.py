@@ -2,7 +2,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_vae._checks import count
+from keras_vae._checks import count, verbosity
 from keras_vae._random import as_seed, fold_in
 from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._active_units import active_units
@@ -65,6 +65,7 @@ def report(
     """
     num_samples = count(num_samples, "num_samples", "report", minimum=2)
     seed = model._next_seed() if seed is None else as_seed(seed)
+    verbose = verbosity(verbose, "report")
     # First, since it refuses a point, for which nothing below means much.
     mutual_information, divergence = information(
         model, x, 1, batch_size, fold_in(seed, 0), "report"
@@ -87,7 +88,7 @@ def report(
             numbers["log_likelihood"], model.likelihood.event_shape
         )
     if verbose:
-        print(_table(numbers, num_examples(x), num_samples))
+        print(_table(numbers, num_examples(x, "report"), num_samples))
     return numbers
 
 

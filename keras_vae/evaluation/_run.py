@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from keras_vae._checks import count
+from keras_vae._checks import count, verbosity
 from keras_vae._random import as_seed, fold_in
 from keras_vae.evaluation._batches import batches, num_examples
 from keras_vae.evaluation._traced import traced
@@ -27,11 +27,12 @@ def run(model, name, function, x, num_samples, owner, batch_size=None, seed=None
     """
     num_samples = count(num_samples, "num_samples", owner)
     batch_size = _BATCH_SIZE if batch_size is None else count(batch_size, "batch_size", owner)
+    verbose = int(verbosity(verbose, owner))
     seed = model._next_seed() if seed is None else as_seed(seed)
-    size = num_examples(x)
+    size = num_examples(x, owner)
     progress = keras.utils.Progbar(size, verbose=verbose, unit_name="example")
     results = []
-    for index, batch in enumerate(batches(x, batch_size)):
+    for index, batch in enumerate(batches(x, batch_size, owner)):
         batch = keras.tree.map_structure(tf.convert_to_tensor, batch)
         if not model.built:
             model(batch)

@@ -89,17 +89,22 @@ def get(identifier: Family | str, params_shape: Sequence[int] | None) -> Family:
         >>> get("multivariate_normal_diag", (6,))
         MultivariateNormalDiag(event_shape=(3,))
     """
+    return _get(identifier, params_shape, "families.get", "identifier")
+
+
+def _get(identifier, params_shape, owner, argument):
+    """Returns the family; `owner` and its `argument` are what errors name."""
     if isinstance(identifier, Family):
         return identifier
     if isinstance(identifier, str):
         if not isinstance(params_shape, (list, tuple, tf.TensorShape)) or not len(params_shape):
             raise TypeError(
-                "families.get expects params_shape to be the shape of a network's output. "
+                f"{owner} expects params_shape to be the shape of a network's output. "
                 f"Received: params_shape={params_shape!r}. For example (6,)."
             )
-        cls = find(identifier, _BY_NAME, "a family")
+        cls = find(identifier, _BY_NAME, "a family", owner, argument)
         return cls.from_params_shape(params_shape)
     raise TypeError(
-        "keras_vae expects a family of distributions or its name. "
-        f"Received: {identifier!r}. For example families.Bernoulli((28, 28)) or 'bernoulli'."
+        f"{owner} expects a family of distributions or its name. Received: "
+        f"{argument}={identifier!r}. For example families.Bernoulli((28, 28)) or 'bernoulli'."
     )

@@ -8,8 +8,7 @@ from keras_vae._numerics import bounded
 from keras_vae.families._family import Family, independent_over_leading_axes
 from keras_vae.families._missing import FillsVectors
 
-# Concentrations between 3.4e-4 and 3.0e3, for which float32 has the KL divergence from the
-# uniform distribution to 1e-3 nats.
+# Concentrations between 3.4e-4 and 3.0e3: from all directions to those within a degree.
 _LOG_CONCENTRATION_LIMIT = 8.0
 # Data in half precision is that far from length 1.
 _TOLERANCE = 1e-2
@@ -79,6 +78,15 @@ def directions_around(mean_direction, cosine, sine, seed):
     sign = tf.where(mean_direction[..., :1] >= 0.0, tf.ones([], x.dtype), -tf.ones([], x.dtype))
     normal = tf.math.l2_normalize(first + sign * mean_direction, -1)
     return sign * (2.0 * tf.reduce_sum(x * normal, -1, keepdims=True) * normal - x)
+
+
+def below_one(x, mean_direction, sign=1.0):
+    """Returns 1 - sign * cosine of the angles between unit vectors, `(...)`.
+
+    From the distance of the two, |x - mu|^2 = 2 - 2 cosine: a large concentration times a cosine
+    near 1 would have no digits left. A length that is 1 but for rounding changes nothing here.
+    """
+    return 0.5 * tf.reduce_sum(tf.square(x - sign * mean_direction), axis=-1)
 
 
 def _unit(loc):

@@ -1,10 +1,12 @@
 """What every family of distributions has in common."""
 
 import abc
+import bisect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_vae._configurable import Configurable
@@ -228,18 +230,21 @@ class Family(FillsMissing, Configurable, abc.ABC):
         Raises:
             ValueError: If no event shape has parameters of this shape.
         """
-        *leading, last = params_shape
-        # The parameters of an event grow with it, so that the search ends; a family with weights
-        # is not made for every size on the way.
-        sizes_of = cls((*leading, cls.smallest_size), **kwargs)._parameter_sizes
-        for size in range(cls.smallest_size, (last or 0) + 1):
+        *leading, last = (
+            size if isinstance(size, (int, np.integer)) else 0 for size in params_shape
+        )
+        if min(leading, default=1) > 0 and last > 0:
+            # One object knows the sizes of all: a family with weights is dear to make.
+            sizes_of = cls((*leading, cls.smallest_size), **kwargs)._parameter_sizes
+            # The parameters of an event grow with it.
+            sizes = range(cls.smallest_size, last + 1)
+            size = bisect.bisect_left(sizes, last, key=lambda size: sum(sizes_of(size)))
+            size += cls.smallest_size
             if sum(sizes_of(size)) == last:
                 return cls((*leading, size), **kwargs)
-            if sum(sizes_of(size)) > last:
-                break
         raise ValueError(
             f"{cls.__name__} expects {' and '.join(cls.parameter_names)} side by side on the last "
-            f"axis. Received: a network output of shape {tuple(params_shape)}. "
+            f"axis. Received: params_shape={tuple(params_shape)}, the shape of a network's output. "
             f"End the network with a layer of `{cls.__name__}(event_shape).params_size` units."
         )
 

@@ -1,8 +1,10 @@
+import math
+
 import tensorflow as tf
 
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd, tfp
-from keras_vae.families._directions import Directions, directions_around
+from keras_vae.families._directions import Directions, below_one, directions_around
 
 
 @serializable
@@ -47,7 +49,36 @@ class PowerSpherical(Directions):
 
 
 class _PowerSpherical(tfd.PowerSpherical):
-    """TFP has a covariance but no variance; and its sampler has NaN for gradients near mu."""
+    """TFP has a covariance but no variance; and its sampler has NaN for gradients near mu.
+
+    Its density and entropy have few digits in float32 where the concentration is large.
+    """
+
+    def _log_prob(self, x):
+        b = (self.event_shape[-1] - 1) / 2
+        # The logarithm of the density at mu, where kappa log 2 is left out on both sides.
+        at_mean_direction = -b * math.log(4.0 * math.pi) - tfp.math.log_gamma_difference(
+            tf.cast(b, self.dtype), b + self.concentration
+        )
+        # log((1 + cosine) / 2), from that of the two angles which is the smaller.
+        near = 0.5 * below_one(x, self.mean_direction)
+        far = 0.5 * below_one(x, self.mean_direction, sign=-1.0)
+        is_near, one = near < 0.5, tf.ones_like(near)
+        log_half = tf.where(
+            is_near,
+            tf.math.log1p(-tf.where(is_near, near, 0.0 * one)),
+            tf.math.log(tf.where(is_near, one, far)),
+        )
+        return at_mean_direction + self.concentration * log_half
+
+    def _entropy(self):
+        # -E log p: kappa times a small difference of two digamma functions.
+        concentration = tf.cast(self.concentration, tf.float64)
+        b = (self.event_shape[-1] - 1) / 2
+        a = b + concentration
+        at_mean_direction = -b * math.log(4.0 * math.pi) + tf.math.lgamma(a + b) - tf.math.lgamma(a)
+        log_half = tf.math.digamma(a) - tf.math.digamma(a + b)
+        return tf.cast(-at_mean_direction - concentration * log_half, self.dtype)
 
     def _variance(self):
         return tf.linalg.diag_part(self.covariance())

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd, tfp
 from keras_vae.families._bessel import log_bessel
-from keras_vae.families._directions import Directions, directions_around
+from keras_vae.families._directions import Directions, below_one, directions_around
 
 
 @serializable
@@ -69,6 +69,12 @@ class _VonMisesFisher(tfd.VonMisesFisher):
         log_value, ratio = log_bessel(half - 1.0, concentration)
         log_power = (half - 1.0) * tf.math.log(concentration)
         return half * math.log(2.0 * math.pi) + log_value - log_power, ratio
+
+    def _log_prob(self, x):
+        concentration = tf.cast(self.concentration, tf.float64)
+        at_mean_direction = concentration - self._log_normalization_and_ratio()[0]
+        below = self.concentration * below_one(x, self.mean_direction)
+        return tf.cast(at_mean_direction, self.dtype) - below
 
     def _entropy(self):
         log_normalization, ratio = self._log_normalization_and_ratio()

@@ -73,7 +73,7 @@ class VariationalTraining(keras.Model):
                     f"Received: {name} in compile(). Leave it out; the reconstruction term is "
                     "set by the likelihood: VAEModel(..., likelihood=...)."
                 )
-        self._set_objective(objectives.get(objective))
+        self._set_objective(objectives._get(objective, "VAEModel", "objective"))
         self.max_skipped_steps = count(max_skipped_steps, "max_skipped_steps", "VAEModel")
         with self.distribute_strategy.scope():
             self._objective_log = ObjectiveLog(self.objective.logged)

@@ -302,13 +302,13 @@ class VAEModel(Seeded, VariationalTraining):
 
     def _resolve_latent(self, outputs):
         """Sets the posterior and the prior that were left to the encoder's output shape."""
-        self.posterior = _family(self.posterior, outputs)
+        self.posterior = _family(self.posterior, outputs, "posterior")
         if self.prior is None:
             dtype = "float64" if self.variable_dtype == "float64" else "float32"
             self.prior = StandardNormal(self.posterior.event_shape, dtype=dtype)
 
     def _resolve_likelihood(self, outputs):
-        self.likelihood = _family(self.likelihood, outputs)
+        self.likelihood = _family(self.likelihood, outputs, "likelihood")
 
     def _check_built(self, method):
         if not self.built:
@@ -331,7 +331,7 @@ class VAEModel(Seeded, VariationalTraining):
         return cls(**{**config, **parts})
 
 
-def _family(identifier, outputs):
+def _family(identifier, outputs, argument):
     """Returns the family; one given by its name has the event shape that the outputs ask for."""
     shape = joined_shape(params_shapes(outputs)) if isinstance(identifier, str) else None
-    return families.get(identifier, shape)
+    return families._get(identifier, shape, "VAEModel", argument)

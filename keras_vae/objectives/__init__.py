@@ -57,11 +57,16 @@ def get(identifier: Objective | str) -> Objective:
         >>> get("elbo").beta
         1.0
     """
+    return _get(identifier, "objectives.get", "identifier")
+
+
+def _get(identifier, owner, argument):
+    """Returns the objective; `owner` and its `argument` are what errors name."""
     if isinstance(identifier, Objective):
         return identifier
     if isinstance(identifier, str):
-        return find(identifier, _ALL, "an objective")()
+        return find(identifier, _ALL, "an objective", owner, argument)()
     raise TypeError(
-        "keras_vae expects an objective or its name. "
-        f"Received: objective={identifier!r}. For example objectives.ELBO(beta=4.0) or 'elbo'."
+        f"{owner} expects an objective or its name. Received: {argument}={identifier!r}. "
+        "For example objectives.ELBO(beta=4.0) or 'elbo'."
     )

@@ -1,5 +1,6 @@
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
 from keras_vae._registry import serializable
@@ -47,7 +48,7 @@ class DIP(Penalty):
         self, weight: Scalar, kind: Literal[1, 2] = 2, diagonal_ratio: Scalar | None = None
     ) -> None:
         super().__init__(weight)
-        if kind not in (1, 2):
+        if not isinstance(kind, (int, np.integer)) or kind not in (1, 2):
             raise ValueError(
                 f"DIP expects kind to be 1 or 2. Received: kind={kind!r}. Change the value."
             )

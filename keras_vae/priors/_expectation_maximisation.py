@@ -23,7 +23,7 @@ def fitted_mixture(z, num_components, covariance, seed, dtype):
     if len(z) < num_components:
         raise ValueError(
             "fit expects at least as many examples as components. Received: "
-            f"{len(z)} examples for num_components={num_components}. Give more data."
+            f"x of {len(z)} examples for num_components={num_components}. Give more data."
         )
     flat = z.reshape(len(z), -1).astype("float64")
     random_state = int(np.asarray(seed, np.int64)[0] % 2**31)

@@ -103,6 +103,6 @@ def fit(
 def _encoded(model, x, batch_size, seed):
     codes = [
         model.encode(batch).sample(seed=fold_in(seed, index)).numpy()
-        for index, batch in enumerate(batches(x, batch_size))
+        for index, batch in enumerate(batches(x, batch_size, "fit"))
     ]
     return np.concatenate(codes) if codes else np.zeros((0, 1))

@@ -61,7 +61,7 @@ class VampPrior(Prior):
     ) -> None:
         super().__init__(**kwargs)
         owner = type(self).__name__
-        self.pseudo_input_shape = as_shape(pseudo_input_shape, owner)
+        self.pseudo_input_shape = as_shape(pseudo_input_shape, owner, "pseudo_input_shape")
         self.num_components = count(num_components, "num_components", owner)
         self.pseudo_input_initializer = from_keras(
             keras.initializers.get, pseudo_input_initializer, "pseudo_input_initializer", owner

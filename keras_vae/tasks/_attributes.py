@@ -59,13 +59,13 @@ def attribute_vector(
         (6, 8)
     """
     owner = "attribute_vector"
-    size = num_examples(x)
+    size = num_examples(x, owner)
     has_attribute = np.asarray(has_attribute)
     if has_attribute.shape != (size,) or not np.isin(has_attribute, (0, 1)).all():
         raise ValueError(
             f"{owner} expects has_attribute to be one boolean an example, of shape ({size},). "
             f"Received: has_attribute of shape {has_attribute.shape} and dtype "
-            f"{has_attribute.dtype}. Give True where an example has it."
+            f"{has_attribute.dtype} for x of {size} examples. Give True where an example has it."
         )
     groups = np.zeros(size) if groups is None else np.asarray(groups)
     if groups.shape != (size,):
@@ -142,9 +142,16 @@ def add_attribute(
             f"{owner} expects strength to be a number, or one for each of {len(codes)} examples. "
             f"Received: strength of shape {strength.shape}. Call it once for each strength."
         )
+    for name, value in (("vector", vector), ("strength", strength)):
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"{owner} expects {name} to be finite. Received: {name}={value!r}. "
+                "Change the value."
+            )
     strength = np.broadcast_to(strength, len(codes)).reshape(-1, *[1] * vector.ndim)
     codes = (codes + strength * vector).astype(codes.dtype)
     _, condition = split_inputs(x)
     moved = {"z": codes} if condition is None else {"z": codes, "condition": condition}
-    parts = [decoded(model, b["z"], b.get("condition")) for b in batches(moved, batch_size)]
+    pieces = batches(moved, batch_size, owner)
+    parts = [decoded(model, piece["z"], piece.get("condition")) for piece in pieces]
     return np.concatenate(parts or [np.zeros((0, *model.likelihood.event_shape), codes.dtype)])

@@ -87,7 +87,7 @@ def impute(
     if multiple is not None:
         multiple = count(multiple, "multiple", owner)
     num_samples = count(num_samples, "num_samples", owner)
-    num_examples(x)
+    num_examples(x, owner)
     x = keras.tree.map_structure(np.asarray, x)
     filled, _ = split_inputs(x)
     missing = np.isnan(filled) if filled.dtype.kind == "f" else np.zeros(filled.shape, bool)

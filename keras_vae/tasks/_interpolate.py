@@ -6,6 +6,7 @@ import numpy as np
 from keras_vae._checks import choice, count
 from keras_vae._inputs import split_inputs
 from keras_vae._types import Data, Integer
+from keras_vae.evaluation._batches import num_examples
 from keras_vae.tasks._codes import decoded, encoded, with_batch_axis
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ def interpolate(
     owner = "interpolate"
     num_steps = count(num_steps, "num_steps", owner, minimum=2)
     choice(method, "method", owner, _METHODS)
+    keys = [sorted(end) if isinstance(end, dict) else ["x"] for end in (a, b)]
+    if keys[0] != keys[1] or "x" not in keys[0]:
+        raise ValueError(
+            f"{owner} expects two arrays, or two dictionaries with the key 'x' and, if the model "
+            f"has one, 'condition'. Received: a with the keys {keys[0]} and b with the keys "
+            f"{keys[1]}. Change one of them."
+        )
+    if isinstance(a, dict) != isinstance(b, dict):
+        a, b = (end["x"] if isinstance(end, dict) else end for end in (a, b))
+    for name, end in (("a", a), ("b", b)):
+        num_examples(with_batch_axis(end), owner, name)
     shapes = [np.shape(end["x"] if isinstance(end, dict) else end) for end in (a, b)]
     if shapes[0] != shapes[1]:
         raise ValueError(

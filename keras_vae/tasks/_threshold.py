@@ -57,7 +57,7 @@ def calibrate_threshold(scores: Array, false_positive_rate: Number = 0.05) -> fl
     if above < 1:
         raise ValueError(
             f"{owner} expects at least {math.ceil(1 / fractions.Fraction(repr(rate))) - 1} scores "
-            f"for a false_positive_rate of {rate}. Received: {len(scores)} scores. "
-            "Give more normal examples or allow more false positives."
+            f"for this rate. Received: scores of {len(scores)} examples, "
+            f"false_positive_rate={rate}. Give more normal examples, or allow more."
         )
     return float(np.sort(scores)[len(scores) - above])

@@ -1,19 +1,20 @@
 """Any argument of any public name: a finite result, or an error that says what was received.
 
 Hypothesis replaces arguments of a call that works by others of any kind. What comes then is a
-`ValueError` or `TypeError` that says what was received, or an object that works.
+`ValueError` or `TypeError` that says which argument was received and what, or an object that works.
 500 examples in an ordinary run, 10,000 with --stress.
 """
 
 import dataclasses
 import importlib
 import inspect
+import re
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import keras_vae
@@ -231,6 +232,13 @@ ANYTHING = st.one_of(
     st.just(objectives.ELBO()),
 )
 
+# What takes memory or time in proportion: too much of it is no error but a wait.
+SIZES = {
+    *("event_shape", "pseudo_input_shape", "params_shape", "num_components", "num_samples"),
+    *("num_layers", "num_outputs", "num_codes", "num_steps", "num_batches", "num_bins", "multiple"),
+    *("hidden_units", "num_cycles"),
+}
+
 
 def public(name):
     folder, name = name.split(".")
@@ -259,6 +267,7 @@ def check(function, valid, data):
     """Replaces one argument by another value of any kind: it works, or says which one is wrong."""
     name = data.draw(st.sampled_from(sorted(valid)), label="argument")
     value = data.draw(ANYTHING, label="value")
+    assume(not (name in SIZES and isinstance(value, int) and value > 1e6))
     try:
         result = function(**{**valid, name: value})
     except (ValueError, TypeError) as error:
@@ -267,7 +276,16 @@ def check(function, valid, data):
         refusal = None
         for array in finite_part(result):
             assert has_nan(value) or not np.isnan(array).any()
-    assert refusal is None or "Received: " in refusal, refusal
+    assert refusal is None or names(name, refusal), (name, refusal)
+
+
+def names(argument, refusal):
+    """Returns whether an error says what was received for the argument.
+
+    `beta=-1`, `x of shape (3,)`, `a with 3 features`, also after that of another argument.
+    """
+    received = refusal.partition("Received: ")[2]
+    return re.search(rf"(?<!\w){argument}(=|\(| of | with )", received) is not None
 
 
 def finite_part(result):

@@ -125,18 +125,19 @@ def test_a_saved_schedule_comes_back(name, scalar):
 
 
 def terms_of(params, slopes, num_samples, step=0, training=False):
-    """A linear-Gaussian model in float64, on fixed noise."""
-    rng = np.random.default_rng(5)
+    """A linear-Gaussian model on fixed noise, in the precision of `slopes`."""
+    rng, dtype = np.random.default_rng(5), slopes.dtype.name
     family = families.MultivariateNormalDiag(NUM_LATENTS)
     posterior = family(params)
-    noise = rng.normal(size=(num_samples, NUM_EXAMPLES, NUM_LATENTS))
+    noise = rng.normal(size=(num_samples, NUM_EXAMPLES, NUM_LATENTS)).astype(dtype)
     z = posterior.mean() + posterior.stddev() * noise
     path = LatentPath(z)
-    residual = rng.normal(size=(NUM_EXAMPLES, NUM_FEATURES)) - path.z @ slopes
+    x = rng.normal(size=(NUM_EXAMPLES, NUM_FEATURES)).astype(dtype)
+    residual = x - path.z @ slopes
     return Terms(
         posterior=posterior,
         frozen_posterior=family(tf.stop_gradient(params)),
-        prior=priors.StandardNormal(NUM_LATENTS, dtype="float64").distribution(),
+        prior=priors.StandardNormal(NUM_LATENTS, dtype=dtype).distribution(),
         z=z,
         path=path,
         decode=lambda z: z @ slopes,

@@ -65,8 +65,8 @@ def test_arguments_are_checked():
     for a, b, message in (
         (x[:1], x, "at least two examples. Received: a of length 1"),
         (x, x[:0], "at least two examples. Received: b of length 0"),
-        (x, x * np.nan, "finite features. Received: NaN or infinity in those of b"),
-        (x, x[:, :1], "one number of features. Received: 2 in a and 1 in b"),
+        (x, x * np.nan, "finite features. Received: b with NaN or infinity"),
+        (x, x[:, :1], "one number of features. Received: a with 2 and b with 1"),
     ):
         with pytest.raises(ValueError, match=message):
             evaluation.frechet_distance(a, b)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_vae import families
+from keras_vae import families, priors
 
 tfd = tfp.distributions
 FAMILIES = [families.PowerSpherical, families.VonMisesFisher]
@@ -129,3 +129,22 @@ def test_a_vector_with_a_missing_entry_is_missing(family):
     value = family((2, 2)).log_likelihood(x, params)
     expected = family(2).log_likelihood(x[1, :1], params[1, :1])
     np.testing.assert_allclose(value[1], expected[0])
+
+
+@both
+@pytest.mark.parametrize("size", [2, 3, 20])
+def test_large_concentrations_keep_the_digits_of_float32(family, size):
+    params = parameters(size, 8.0, batch=50).astype("float32")
+    q, exact = family(size)(params), family(size)(params.astype("float64"))
+    single, double = (
+        tfd.kl_divergence(p, priors.SphericalUniform(size, dtype=p.dtype).distribution())
+        for p in (q, exact)
+    )
+    np.testing.assert_allclose(single, double, rtol=1e-6)
+    z = q.sample(9, seed=(1, 2))
+    # Half the squared distance of z and mu times the concentration: the distance is sqrt(size /
+    # concentration), and rounding moves both ends by one epsilon.
+    atol = 2.0 * np.sqrt(size * np.exp(8.0)) * np.finfo("float32").eps
+    np.testing.assert_allclose(
+        q.log_prob(z), exact.log_prob(tf.cast(z, "float64")), rtol=1e-6, atol=atol
+    )

@@ -182,14 +182,14 @@ def test_get():
 @pytest.mark.parametrize("name", ["ELBO", "iwaee", ""])
 def test_unknown_name(name):
     with pytest.raises(
-        ValueError, match=rf"name of an objective, one of 'elbo'.* Received: '{name}'"
+        ValueError, match=rf"name of an objective, one of 'elbo'.* Received: identifier='{name}'"
     ):
         objectives.get(name)
 
 
 @pytest.mark.parametrize("identifier", [None, 1.0, ELBO, lambda terms: 0.0])
 def test_objective_of_the_wrong_kind(identifier):
-    with pytest.raises(TypeError, match=r"an objective or its name. Received: objective="):
+    with pytest.raises(TypeError, match=r"an objective or its name. Received: identifier="):
         objectives.get(identifier)
 
 

@@ -14,7 +14,7 @@ from keras_vae.divergences import kl_divergence
     [("3", TypeError), (2.0, TypeError), ((), ValueError), (0, ValueError)],
 )
 def test_standard_normal_event_shape(event_shape, error):
-    with pytest.raises(error, match=r"StandardNormal expects an event_shape .* Received"):
+    with pytest.raises(error, match=r"StandardNormal expects event_shape .* Received"):
         priors.StandardNormal(event_shape)
 
 
@@ -65,16 +65,20 @@ COVARIANCE = "MixturePrior expects covariance to be one of 'diagonal', 'full'"
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
-        (lambda: priors.MixturePrior((), 3), ValueError, "MixturePrior expects an event_shape"),
+        (lambda: priors.MixturePrior((), 3), ValueError, "MixturePrior expects event_shape"),
         (lambda: priors.MixturePrior(2, 0), ValueError, "expects num_components to be"),
         (lambda: priors.MixturePrior(2, 3.0), TypeError, "expects num_components to be"),
         (lambda: priors.MixturePrior(2, 3, "diag"), ValueError, COVARIANCE),
-        (lambda: priors.VampPrior("4", 3), TypeError, "VampPrior expects an event_shape"),
+        (lambda: priors.VampPrior("4", 3), TypeError, "VampPrior expects pseudo_input_shape"),
         (lambda: priors.VampPrior(4, 0), ValueError, "expects num_components to be"),
         (lambda: priors.SphericalUniform(1), ValueError, "a last axis of at least 2"),
         (lambda: priors.UniformCategorical((3, 1)), ValueError, "a last axis of at least 2"),
-        (lambda: priors.UniformCategorical("4"), TypeError, "UniformCategorical expects an event_"),
-        (lambda: priors.SphericalUniform(()), ValueError, "SphericalUniform expects an event_"),
+        (
+            lambda: priors.UniformCategorical("4"),
+            TypeError,
+            "UniformCategorical expects event_shape",
+        ),
+        (lambda: priors.SphericalUniform(()), ValueError, "SphericalUniform expects event_shape"),
         (
             lambda: priors.ConditionalPrior(len, families.Normal(2)),
             TypeError,
@@ -85,7 +89,7 @@ COVARIANCE = "MixturePrior expects covariance to be one of 'diagonal', 'full'"
             TypeError,
             "ConditionalPrior expects a family .* Received: family='normal'",
         ),
-        (lambda: priors.FlowPrior(0), ValueError, "FlowPrior expects an event_shape"),
+        (lambda: priors.FlowPrior(0), ValueError, "FlowPrior expects event_shape"),
         (lambda: priors.FlowPrior(2, num_layers=0), ValueError, "expects num_layers to be"),
         (lambda: priors.FlowPrior(2, hidden_units=8), TypeError, "hidden_units to be a tuple"),
         (lambda: priors.FlowPrior(2, hidden_units=(8, 0)), ValueError, "expects hidden_units to"),

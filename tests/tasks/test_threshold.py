@@ -39,7 +39,7 @@ def test_ties_and_infinities_are_on_the_safe_side():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"at least 19 scores .* 0.05. Received: 18 scores"):
+    with pytest.raises(ValueError, match=r"at least 19 scores .* Received: scores of 18 .*=0.05"):
         tasks.calibrate_threshold(np.ones(18))
     for rate in (0.0, 1.0):
         with pytest.raises(ValueError, match=rf"between 0 and 1.*false_positive_rate={rate}"):
