@@ -39,6 +39,7 @@ WRITES = {
     "denoising.py": ["denoising.png"],
     "ladder.py": ["ladder.png"],
     "sequences.py": ["sequences.png"],
+    "conditional.py": ["conditional.png"],
 }
 PRINTS = {
     "quickstart.py": [
@@ -66,6 +67,7 @@ PRINTS = {
     "denoising.py": ["fit(noisy, clean)", "root mean squared error", "written to"],
     "ladder.py": ["test loss = -ELBO", "of it for the upper", "written to"],
     "sequences.py": ["free bits: loss ", "% rebuilt", "written to"],
+    "conditional.py": ["test digits inferred", "written to"],
 }
 # Fewer models and less data, in place of an example's own, which it keeps with --stress.
 SMALLER = {
@@ -74,6 +76,7 @@ SMALLER = {
     "posterior_collapse.py": {"SCALES": (1.0, "optimal")},
     "sampling_the_prior.py": {"LATENTS": (2, 16)},
     "transformer.py": {"SIZES": (1, 2)},
+    "conditional.py": {"NUM_TEST": 20},
     "sequences.py": {"SETTINGS": {"free bits": (0.5, 12.0)}, "NUM_TRAIN": 128, "NUM_TEST": 8},
 }
 
