@@ -1,6 +1,6 @@
 """The main job from start to end, on the handwritten digits of scikit-learn, in about a minute.
 
-    python examples/quickstart.py                 # needs pip install "keras-vae[examples]"
+    python examples/quickstart.py [--data mnist.npz]     # needs pip install "keras-vae[examples]"
 
 Trains a small convolutional VAE, measures it on digits that it has not seen, and writes to the
 folder `quickstart/`:
@@ -29,15 +29,15 @@ from sklearn.datasets import load_digits
 from keras_vae import KLAnnealing, LatentTraversal, VAEModel, evaluation, families, schedules
 
 
-def load_data():
-    """Returns 1497 digits to train on and 300 to test with, (N, 8, 8, 1) in [0, 1]."""
-    x = load_digits().images[..., np.newaxis].astype("float32") / 16
-    x = np.random.default_rng(0).permutation(x)
+def load_data(path=None):
+    """Returns digits to train on and 300 to test with, (N, side, side, 1) in [0, 1]."""
+    x = np.load(path)["x_train"] if path else load_digits().images
+    x = np.random.default_rng(0).permutation((x / x.max()).astype("float32")[..., np.newaxis])
     return x[:-300], x[-300:]
 
 
-def build_model(num_latents=12):
-    encoder = keras.Sequential([keras.Input((8, 8, 1))])
+def build_model(side, num_latents=12):
+    encoder = keras.Sequential([keras.Input((side, side, 1))])
     encoder.add(layers.Conv2D(32, 3, padding="same", activation="relu"))
     encoder.add(layers.Conv2D(64, 3, strides=2, padding="same", activation="relu"))
     encoder.add(layers.Flatten())
@@ -46,16 +46,16 @@ def build_model(num_latents=12):
     encoder.add(layers.Dense(2 * num_latents))  # a mean and a log-variance for each latent
     decoder = keras.Sequential([keras.Input((num_latents,))])
     decoder.add(layers.Dense(128, activation="relu"))
-    decoder.add(layers.Dense(4 * 4 * 64, activation="relu"))
-    decoder.add(layers.Reshape((4, 4, 64)))
+    decoder.add(layers.Dense((side // 2) ** 2 * 64, activation="relu"))
+    decoder.add(layers.Reshape((side // 2, side // 2, 64)))
     decoder.add(layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation="relu"))
     decoder.add(layers.Conv2D(1, 3, padding="same"))  # the mean of each pixel
     # The scale of the pixels' noise is fitted on the way, so that there is no beta to tune.
-    return VAEModel(encoder, decoder, likelihood=families.Normal((8, 8, 1), scale="optimal"))
+    return VAEModel(encoder, decoder, likelihood=families.Normal((side, side, 1), scale="optimal"))
 
 
 def save_grid(path, rows, title):
-    """Writes rows of digits, (rows, columns, 8, 8, 1), as one picture."""
+    """Writes rows of digits, (rows, columns, side, side, 1), as one picture."""
     figure = Figure(figsize=(0.7 * rows.shape[1], 0.7 * rows.shape[0] + 0.4), layout="constrained")
     axes = figure.subplots(*rows.shape[:2])
     for place in np.ndindex(axes.shape):
@@ -89,13 +89,13 @@ def check_saved_model(path, model, test):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--data", help="npz with x_train, as keras.datasets.mnist")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("quickstart"))
     options = parser.parse_args(arguments)
     start, output = time.perf_counter(), options.output
     keras.utils.set_random_seed(1)
-    train, test = load_data()
-
-    model = build_model()
+    train, test = load_data(options.data)
+    model = build_model(side=train.shape[1])
     model.compile(optimizer=keras.optimizers.Adam(2e-3))
     # The KL divergence counts fully from a quarter of the run on.
     annealing = KLAnnealing(schedules.linear(0.0, 1.0, duration=0.25), unit="run")
@@ -108,7 +108,7 @@ def main(arguments=None):
     rows = np.stack([test[:12], model.reconstruct(test[:12])])
     title = "Above: digits the model has not seen. Below: its reconstructions"
     save_grid(output / "reconstructions.png", rows, title)
-    samples = model.sample(48, seed=1, mean=True).numpy().reshape(4, 12, 8, 8, 1)
+    samples = model.sample(48, seed=1, mean=True).numpy().reshape(4, 12, *test.shape[1:])
     save_grid(output / "samples.png", samples, "Digits nobody wrote: decoded draws of the prior")
     model.save(output / "model.keras")
     model.export(output / "saved_model")
