@@ -71,9 +71,11 @@ class _PowerSpherical(tfd.PowerSpherical):
         )
         return at_mean_direction + self.concentration * log_half
 
-    def _entropy(self):
+    def _entropy(self, concentration=None, mean_direction=None):
+        # TFP's divergences give both, its `entropy` neither; it is the same in every direction.
+        concentration = self.concentration if concentration is None else concentration
         # -E log p: kappa times a small difference of two digamma functions.
-        concentration = tf.cast(self.concentration, tf.float64)
+        concentration = tf.cast(concentration, tf.float64)
         b = (self.event_shape[-1] - 1) / 2
         a = b + concentration
         at_mean_direction = -b * math.log(4.0 * math.pi) + tf.math.lgamma(a + b) - tf.math.lgamma(a)

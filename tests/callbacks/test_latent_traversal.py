@@ -347,7 +347,7 @@ def test_a_model_that_cannot_decode_is_an_error(tmp_path):
             {"formats": "jpeg"},
             ValueError,
             "LatentTraversal expects formats among 'png', 'gif', 'tensorboard'. Received: "
-            "formats=('jpeg',). Change the value.",
+            "formats='jpeg'. Change the value.",
         ),
     ],
 )

@@ -242,9 +242,17 @@ def test_every_pair_trains_and_is_saved(row, tmp_path):
     assert_saved(*train(row, run_eagerly=True), tmp_path / "model.keras")
 
 
-# A graph alone is what most other tests train in.
+def some_rows():
+    """A few of the rows with every value, and with --stress all: a step takes XLA ten seconds."""
+    marks = [() if index < 4 else pytest.mark.stress for index in range(len(cover(values_of)))]
+    rows = zip(cover(values_of), marks, strict=True)
+    rows = [pytest.param(row, marks=mark, id="-".join(row)) for row, mark in rows]
+    return pytest.mark.parametrize("row", rows)
+
+
+# A graph alone is what most other tests train in. Under XLA, each part has a test of its own.
 @pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.stress), True])
-@pytest.mark.parametrize("row", cover(values_of), ids="-".join)
+@some_rows()
 def test_everything_trains_in_a_graph_and_under_xla(row, jit_compile):
     train(row, jit_compile=jit_compile)
 

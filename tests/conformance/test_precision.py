@@ -39,7 +39,7 @@ def test_objective_is_that_of_float64(name, policy):
 # A graph of each is what test_combinations.py has, in float32.
 @pytest.mark.parametrize(
     "policy",
-    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.stress), "float64"],
+    ["mixed_float16", *(pytest.param(p, marks=pytest.mark.stress) for p in agreement.POLICIES[1:])],
 )
 @pytest.mark.parametrize("row", combinations.cover(combinations.values_of), ids="-".join)
 def test_everything_trains(row, policy):

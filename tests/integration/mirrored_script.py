@@ -1,5 +1,7 @@
 """Trains on two logical CPUs and writes what came out as JSON. Run by `test_mirrored.py`.
 
+    mirrored_script.py <path> <case> <case> ...
+
 A process of its own, since the number of devices cannot change once TensorFlow has begun.
 """
 
@@ -8,7 +10,7 @@ import json
 import sys
 
 
-def main(path):
+def main(path, *wanted):
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -99,6 +101,8 @@ def main(path):
         "constrained": (data, 5, {"tolerance": 4.0, "validate": True}),
     }
     for name, (x, batch_size, arguments) in cases.items():
+        if name not in wanted:
+            continue
         results[name] = []
         for replicas in (1, 2):
             results[name].append(run(replicas, x, batch_size, **arguments))
@@ -182,4 +186,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
