@@ -191,7 +191,8 @@ class VariationalTraining(keras.Model):
 
         def train_and_check(iterator):
             logs = train(iterator)
-            if logs["skipped_steps"].numpy() > 0:
+            # Older versions of Keras have numbers here for tensors, when a step runs eagerly.
+            if logs["skipped_steps"] > 0:
                 self._skipped_steps.raise_after(self.max_skipped_steps, self)
             return logs
 
