@@ -63,10 +63,10 @@ class _PowerSpherical(tfd.PowerSpherical):
         # log((1 + cosine) / 2), from that of the two angles which is the smaller.
         near = 0.5 * below_one(x, self.mean_direction)
         far = 0.5 * below_one(x, self.mean_direction, sign=-1.0)
-        is_near, one = near < 0.5, tf.ones_like(near)
+        is_near, zero, one = near < 0.5, tf.zeros_like(near), tf.ones_like(near)
         log_half = tf.where(
             is_near,
-            tf.math.log1p(-tf.where(is_near, near, 0.0 * one)),
+            tf.math.log1p(-tf.where(is_near, near, zero)),
             tf.math.log(tf.where(is_near, one, far)),
         )
         return at_mean_direction + self.concentration * log_half

@@ -3,7 +3,6 @@
 import keras
 
 from keras_vae.layers import Sampling
-from keras_vae.objectives import Objective
 
 
 def parts_in_words(model):
@@ -13,9 +12,8 @@ def parts_in_words(model):
         f"Likelihood p(x|z): {model.likelihood!r}, from {model.decoder.name!r}",
         f"Prior p(z): {_prior_in_words(model.prior)}",
     ]
-    objective = getattr(model, "objective", None)
-    if isinstance(objective, Objective):
-        lines.append(f"Objective: {objective!r}")
+    if model.objective is not None:
+        lines.append(f"Objective: {model.objective!r}")
     return "\n".join(f" {line}" for line in lines)
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from keras_vae import families, priors
+from keras_vae import divergences, families, priors
 
 tfd = tfp.distributions
 FAMILIES = [families.PowerSpherical, families.VonMisesFisher]
@@ -101,6 +101,16 @@ def test_exact_divergence_from_the_uniform_distribution(family, size, log_concen
     terms = (q.log_prob(z) - p.log_prob(z)).numpy()[:, 0]
     error = abs(terms.mean() - tfd.kl_divergence(q, p).numpy()[0])
     assert error < 5 * terms.std() / np.sqrt(len(terms))
+
+
+def test_exact_divergence_between_the_two_families():
+    """The one that TFP has in closed form, against samples."""
+    params = tf.constant(np.random.default_rng(2).normal(size=(2, 3, 6)))
+    q, p = (family(5)(each) for family, each in zip(FAMILIES, params, strict=True))
+    log_ratio = [each.log_prob(q.sample(20_000, seed=(1, 2))) for each in (q, p)]
+    log_ratio = (log_ratio[0] - log_ratio[1]).numpy()
+    error = np.abs(log_ratio.mean(0) - divergences.kl_divergence(q, p, method="exact"))
+    assert (error < 4 * log_ratio.std(0) / np.sqrt(len(log_ratio))).all()
 
 
 @both
