@@ -6,9 +6,12 @@ Hypothesis replaces arguments of a call that works by others of any kind. What c
 """
 
 import dataclasses
+import functools
 import importlib
 import inspect
+import pathlib
 import re
+import tempfile
 
 import keras
 import numpy as np
@@ -50,6 +53,13 @@ def normal(batch=3):
 
 def latents():
     return np.zeros((2, 3, 2), "float32")
+
+
+@functools.cache
+def saved():
+    path = pathlib.Path(tempfile.mkdtemp()) / "model.keras"
+    VAEModel(encoder(), decoder(), likelihood="bernoulli").save(path)
+    return path
 
 
 # A call that works, for every public name: functions that give its arguments.
@@ -153,6 +163,7 @@ CALLS = {
         **{"encoder": encoder(), "decoder": decoder(), "likelihood": "bernoulli", "seed": 1},
         **{"posterior": "multivariate_normal_diag", "prior": priors.StandardNormal(2)},
     },
+    "models.load_model": lambda: {"path": saved(), "custom_objects": None},
     "evaluation.AnnealedImportanceSampling": lambda: {"num_steps": 3, "num_leapfrog_steps": 2},
     "evaluation.beta_vae_score": lambda: {
         **{"codes": CODES, "factors": FACTORS, "batch_size": 4, "num_batches": 8, "seed": 1},
