@@ -125,7 +125,7 @@ def main():
     table += [(c, n, f"{v:.2f}") for c, values in curves.items() for n, v in values.items()]
     seconds = time.perf_counter() - start
     save(RESULTS / "scaling", table, milliseconds=curves, seed=SEED, seconds=seconds)
-    draw(curves, RESULTS / "scaling.png")
+    draw(curves, RESULTS.parents[1] / "docs" / "images" / "scaling.png")
 
 
 if __name__ == "__main__":

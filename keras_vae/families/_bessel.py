@@ -1,5 +1,6 @@
 """The modified Bessel function of the first kind, which the density of a direction is scaled by."""
 
+import functools
 import math
 
 import numpy as np
@@ -45,12 +46,13 @@ def _log_of_large_order(order, x):
     """Olver's expansion, uniform in x."""
     root = tf.sqrt(1.0 + tf.square(x / order))
     leading = order * (root + tf.math.log(x / order / (1.0 + root)))
-    coefficients = [u.coef * order**-k for k, u in enumerate(_POLYNOMIALS)]
+    coefficients = [u.coef * order**-k for k, u in enumerate(_polynomials())]
     polynomial = sum(np.pad(c, (0, 3 * _NUM_TERMS + 1 - len(c))) for c in coefficients)
     terms = tf.math.polyval([tf.constant(c, tf.float64) for c in polynomial[::-1]], 1.0 / root)
     return leading - 0.5 * tf.math.log(2.0 * np.pi * order * root) + tf.math.log(terms)
 
 
+@functools.cache
 def _polynomials():
     """Returns the polynomials U_k of Olver's expansion (10.41.10)."""
     square = Polynomial([0.0, 0.0, 1.0])
@@ -61,5 +63,3 @@ def _polynomials():
         polynomials.append(0.5 * square * (1.0 - square) * last.deriv() + integral)
     return polynomials
 
-
-_POLYNOMIALS = _polynomials()

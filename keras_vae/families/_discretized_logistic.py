@@ -10,6 +10,8 @@ from keras_vae.families._family import ElementwiseFamily
 _HIGHEST = 255.0
 # Scales between a tenth of a grey value and a thousand times the range.
 _LOG_SCALE_LIMIT = 7.0
+# In the sums over all values.
+_VALUES_AT_A_TIME = 16
 
 
 @serializable
@@ -137,20 +139,26 @@ class _LogisticMixture(tfd.Distribution):
         return self._sum_over_values(lambda x, before, beyond: beyond)
 
     def _variance(self):
-        mean = self._mean()
+        mean = self._mean()[..., tf.newaxis]
         return self._sum_over_values(
             lambda x, before, beyond: tf.math.squared_difference(x, mean) * (before - beyond)
         )
 
     def _sum_over_values(self, function):
-        """Sums `function(x, P(X > x - 1), P(X > x))`: one value after another, for memory."""
-        weights = tf.nn.softmax(self.logits)
+        """Sums `function(x, P(X > x - 1), P(X > x))`: some values after others, for memory."""
+        weights, loc, scale = (
+            parameter[..., tf.newaxis, :]
+            for parameter in (tf.nn.softmax(self.logits), self.loc, self.scale)
+        )
 
-        def add(x, before, total):
-            beyond = tf.reduce_sum(weights * tf.sigmoid((self.loc - x - 0.5) / self.scale), -1)
-            beyond = tf.where(x < _HIGHEST, beyond, 0.0)
-            return x + 1.0, beyond, total + function(x, before, beyond)
+        def add(first, total):
+            x = first + tf.range(-1, _VALUES_AT_A_TIME, dtype=self.dtype)
+            beyond = tf.sigmoid((loc - x[:, tf.newaxis] - 0.5) / scale)
+            beyond = tf.reduce_sum(weights * beyond, axis=-1)
+            beyond = tf.where(x < 0.0, 1.0, tf.where(x < _HIGHEST, beyond, 0.0))
+            values = function(x[1:], beyond[..., :-1], beyond[..., 1:])
+            return first + _VALUES_AT_A_TIME, total + tf.reduce_sum(values, axis=-1)
 
-        zeros = tf.zeros_like(self.loc[..., 0])
-        start = (tf.zeros([], self.dtype), zeros + 1.0, zeros)
-        return tf.while_loop(lambda x, *_: x <= _HIGHEST, add, start, maximum_iterations=256)[2]
+        start = (tf.zeros([], self.dtype), tf.zeros_like(self.loc[..., 0]))
+        steps = 256 // _VALUES_AT_A_TIME
+        return tf.while_loop(lambda *_: True, add, start, maximum_iterations=steps)[1]
