@@ -39,13 +39,13 @@ bench: $(VENV)/.installed
 
 # Read from the sources: nothing of the package is imported.
 docs: $(VENV)/.installed
-	$(VENV)/bin/python -m pip install --quiet --no-compile --editable ".[docs]"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 $(OLDEST)/.installed: setup.cfg pyproject.toml tests/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
-	$(OLDEST)/bin/python -m pip install --quiet --no-compile --constraint tests/oldest.txt \
+	$(OLDEST)/bin/python -m pip install --quiet --constraint tests/oldest.txt \
 		--editable ".[test]"
 	touch $@
 
@@ -54,5 +54,5 @@ $(OLDEST)/.installed: setup.cfg pyproject.toml tests/oldest.txt
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)/bin/python -m pip install --quiet --no-compile --editable ".[dev]"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
 	touch $@

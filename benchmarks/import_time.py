@@ -1,11 +1,13 @@
 """What `import keras_vae` adds to importing TensorFlow, Keras and TFP.
 
-Every import is a process of its own; the two kinds alternate. Run:
+Every import is a process of its own; the two kinds alternate. As after an installation, Python's
+compiled files are there: a round that is not counted writes them. Run:
 
     python benchmarks/import_time.py [--rounds 7]
 """
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -29,7 +31,8 @@ KINDS = {
 def seconds(before):
     """Returns the seconds that `import keras_vae` takes in a new process."""
     command = [sys.executable, "-W", "ignore", "-c", _TIMED.format(before=before)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    result = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return float(result.stdout)
 
 
@@ -38,6 +41,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     times = {kind: [] for kind in KINDS}
+    seconds("")
     for _ in range(rounds):
         for kind, before in KINDS.items():
             times[kind].append(seconds(before))

@@ -62,4 +62,3 @@ def _polynomials():
         integral = (last * (1.0 - 5.0 * square)).integ() / 8.0
         polynomials.append(0.5 * square * (1.0 - square) * last.deriv() + integral)
     return polynomials
-

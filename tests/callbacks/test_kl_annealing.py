@@ -259,6 +259,7 @@ print("weights", [float(weight) for weight in model.kl_weight.value.values])
 """
 
 
+@pytest.mark.stress
 def test_both_callbacks_work_on_two_replicas(tmp_path):
     # In a process of its own, since devices cannot be divided once TensorFlow runs.
     command = [sys.executable, "-c", _TWO_REPLICAS, str(tmp_path)]

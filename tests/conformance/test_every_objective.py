@@ -176,21 +176,34 @@ def test_the_loss_and_its_gradients_are_finite(row, jit_compile):
     assert all(np.any(gradient != 0.0) for gradient in gradients)
 
 
-@every_scalar
-def test_a_schedule_moves_every_number(name, scalar):
+# Of this package, of Keras, a function: at some step.
+KINDS = [
+    (schedules.linear(0.0, 1.0, duration=8), 2),
+    (keras.optimizers.schedules.PolynomialDecay(0.0, 8, end_learning_rate=1.0), 4),
+    (lambda step: step / 8, 6),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "scalar", "kind", "step"),
+    [(*scalar, *KINDS[index % 3]) for index, scalar in enumerate(SCALARS)],
+)
+def test_a_schedule_moves_every_number(name, scalar, kind, step):
     """At a step it is what an object with the schedule's value there would be."""
-    row = ROWS[name]
-    schedule = schedules.linear(0.0, 1.0, duration=8)
-    of_keras = keras.optimizers.schedules.PolynomialDecay(0.0, 8, end_learning_rate=1.0)
-    for kind, step in [(schedule, 2), (of_keras, 4), (lambda step: step / 8, 6)]:
-        results = []
-        for value in (kind, step / 8):
-            objective = row.make_objective(**{scalar: value})
-            # What the first moves the state of the objective by is seen in the second.
-            evaluated(objective, step, training=True)
-            results.append(evaluated(objective, step, training=True))
-        for left, right in zip(*map(tf.nest.flatten, results), strict=True):
-            np.testing.assert_allclose(left, right, rtol=1e-6)
+    results = []
+    for value in (kind, step / 8):
+        objective = ROWS[name].make_objective(**{scalar: value})
+        # What the first moves the state of the objective by is seen in the second.
+        evaluated(objective, step, training=True)
+        results.append(evaluated(objective, step, training=True))
+    for left, right in zip(*map(tf.nest.flatten, results), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "step"), KINDS)
+def test_every_kind_of_schedule_moves_a_number(kind, step):
+    beta, expected = (evaluated(ELBO(beta=value), step)[0] for value in (kind, step / 8))
+    np.testing.assert_allclose(beta, expected, rtol=1e-6)
 
 
 @every_scalar

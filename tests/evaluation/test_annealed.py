@@ -140,7 +140,10 @@ def test_the_same_seed_is_the_same_estimate(linear):
     assert d[0] != d[1]
 
 
-@pytest.mark.parametrize("prior", ["conditional", "flow", "mixture"])
+@pytest.mark.parametrize(
+    "prior",
+    ["conditional", *(pytest.param(p, marks=pytest.mark.stress) for p in ("flow", "mixture"))],
+)
 def test_any_prior(linear, prior):
     """Against many samples of the prior; a condition goes to the prior and both networks."""
     rng = np.random.default_rng(3)

@@ -28,7 +28,16 @@ def counted(model):
     return traces
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
+every_method = pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(method, marks=pytest.mark.stress if method == "prior" else (), id=repr(method))
+        for method in METHODS
+    ],
+)
+
+
+@every_method
 def test_it_is_traced_once(linear, method):
     model = linear.model("wrong")
     traces = counted(model)
@@ -52,7 +61,7 @@ def test_it_is_traced_once(linear, method):
     assert len(traces) > 2 * once
 
 
-@pytest.mark.parametrize("method", METHODS, ids=repr)
+@every_method
 def test_a_kept_function_gives_the_numbers_of_a_new_one(linear, method):
     model = linear.model("wrong")
     evaluation.log_likelihood(model, linear.x[:3], 9, method, seed=3)
@@ -106,7 +115,15 @@ def other_layer(model):
 
 
 @pytest.mark.parametrize(
-    "change", [far_prior, other_scale, scale_set, other_posterior, other_decoder, other_layer]
+    "change",
+    [
+        far_prior,
+        pytest.param(other_scale, marks=pytest.mark.stress),
+        scale_set,
+        other_posterior,
+        pytest.param(other_decoder, marks=pytest.mark.stress),
+        other_layer,
+    ],
 )
 def test_it_follows_the_parts(linear, change):
     model = linear.model("wrong")

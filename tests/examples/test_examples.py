@@ -7,7 +7,7 @@ import runpy
 import pytest
 from PIL import Image
 
-from keras_vae import evaluation
+from keras_vae import VAEModel, evaluation, tasks
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 # What each example writes to its folder.
@@ -93,18 +93,30 @@ def test_an_example_can_be_read_in_one_sitting(name):
     assert f"python examples/{name}" in "\n".join(lines[:10])
 
 
-def log_likelihood_of_few_samples(log_likelihood, model, x, num_samples, *args, **kwargs):
-    """In place of `evaluation.log_likelihood`, which most of an example's time goes to."""
-    return log_likelihood(model, x, min(num_samples, 10), *args, **kwargs)
+@pytest.fixture
+def quickly(monkeypatch):
+    """Leaves out what most of an example's time goes to: samples, and compiling for speed."""
+
+    def of_few_samples(function, model, x, num_samples, *args, **kwargs):
+        return function(model, x, min(num_samples, 10), *args, **kwargs)
+
+    def without_xla(model, compile, *args, **kwargs):
+        return compile(model, *args, **{**kwargs, "jit_compile": False})
+
+    for module, name in ((evaluation, "log_likelihood"), (tasks, "impute")):
+        few = functools.partial(of_few_samples, getattr(module, name))
+        monkeypatch.setattr(module, name, few)
+    monkeypatch.setattr(VAEModel, "compile", functools.partialmethod(without_xla, VAEModel.compile))
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("name", WRITES)
-def test_an_example_runs(name, tmp_path, capsys, monkeypatch, effort):
-    few = functools.partial(log_likelihood_of_few_samples, evaluation.log_likelihood)
-    monkeypatch.setattr(evaluation, "log_likelihood", few)
+def test_an_example_runs(name, tmp_path, capsys, effort):
     example = runpy.run_path(str(EXAMPLES / name), run_name="example")
     example["main"].__globals__.update(effort(SMALLER.get(name, {}), {}))
-    example["main"](["--epochs", "2", "--output", str(tmp_path / "output")])
+    # The first shows what two epochs leave behind.
+    epochs = "2" if name == "quickstart.py" else "1"
+    example["main"](["--epochs", epochs, "--output", str(tmp_path / "output")])
     printed = capsys.readouterr().out
     for line in PRINTS[name]:
         assert line in printed

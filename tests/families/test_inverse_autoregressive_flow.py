@@ -211,7 +211,13 @@ def brute_force_path_gradient(family, params, noise):
     return np.linalg.solve(np.swapaxes(jacobian, -1, -2), by_noise.reshape(-1, size, 1))[..., 0]
 
 
-@pytest.mark.parametrize(("size", "jit_compile"), [(1, False), (4, False), (3, True)])
+@pytest.mark.parametrize(
+    ("size", "jit_compile"),
+    [
+        (4, False),
+        *(pytest.param(*case, marks=pytest.mark.stress) for case in ((1, False), (3, True))),
+    ],
+)
 def test_the_frozen_density_passes_a_gradient_through_the_samples_alone(size, jit_compile):
     family = trained((size,))
     params, weights = parameters(family, 4), [weight.value for weight in family.weights]

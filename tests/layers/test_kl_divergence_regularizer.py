@@ -293,7 +293,7 @@ def test_save_and_load(tmp_path, prior):
     if prior:
         prior = priors.TrainablePrior(families.MultivariateNormalDiag(2))
     model, _ = small_model(prior=prior, weight=2.0, method="monte_carlo", seed=3, name="kl")
-    model.compile("adam", NegativeLogLikelihood(families.Bernoulli(4)))
+    model.compile("adam", NegativeLogLikelihood(families.Bernoulli(4)), run_eagerly=True)
     x = data()
     model.get_layer("kl").kl_weight.assign(0.5)
     model.fit(x, x, verbose=0)
@@ -340,7 +340,9 @@ def test_divergence_in_float32_under_half_precision(policy, dtype):
         np.testing.assert_allclose(layer.losses[0], 1.5 * 512.0**2, rtol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.stress)]
+)
 @pytest.mark.usefixtures("restore_policy")
 def test_training_a_functional_model_in_half_precision(policy):
     keras.config.set_dtype_policy(policy)

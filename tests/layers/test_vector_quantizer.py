@@ -446,7 +446,10 @@ def functional_model(codebook="ema", **keywords):
     return keras.Model(inputs, decoder(encoder(inputs))), encoder.layers[-1]
 
 
-@pytest.mark.parametrize(("codebook", "jit_compile"), [("ema", True), ("loss", False)])
+@pytest.mark.parametrize(
+    ("codebook", "jit_compile"),
+    [pytest.param("ema", True, marks=pytest.mark.stress), ("loss", False)],
+)
 def test_in_a_functional_model(codebook, jit_compile):
     model, layer = functional_model(codebook, restart_after=10)
     family, x = families.Normal((6, 4)), normal(64, 6, 4)
@@ -504,7 +507,12 @@ class InfiniteAt(keras.layers.Layer):
 
 
 @pytest.mark.parametrize(
-    ("codebook", "fault"), [("ema", "before"), ("ema", "behind"), ("loss", "behind")]
+    ("codebook", "fault"),
+    [
+        ("ema", "before"),
+        ("ema", "behind"),
+        pytest.param("loss", "behind", marks=pytest.mark.stress),
+    ],
 )
 def test_a_skipped_step_of_a_vae_model_leaves_the_codebook(codebook, fault):
     model, layer = vae(codebook, last=[InfiniteAt()])

@@ -29,8 +29,8 @@ def bad_step(data):
 @pytest.mark.parametrize(
     "way",
     [
-        {"jit_compile": False},
-        {"jit_compile": True},
+        pytest.param({"jit_compile": False}, marks=pytest.mark.stress),
+        pytest.param({"jit_compile": True}, marks=pytest.mark.stress),
         {"steps_per_execution": 3},
         {"steps_per_execution": 2, "jit_compile": True},
         {"run_eagerly": True},

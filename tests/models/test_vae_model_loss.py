@@ -78,7 +78,7 @@ def test_the_loss_is_what_numpy_computes_from_the_same_noise(kl_weight, beta, nu
 def test_a_schedule_moves_with_the_steps(build, data, tmp_path):
     beta = schedules.linear(1.0, 3.0, duration=4)
     model = build(posterior=families.MultivariateNormalDiag(2))
-    model.compile(objective=objectives.ELBO(beta=beta), jit_compile=True)
+    model.compile(objective=objectives.ELBO(beta=beta))
 
     def betas(model, **arguments):
         # A step an epoch.

@@ -76,7 +76,7 @@ def states(model):
     return [*model.weights, *model.optimizer.variables, model.seed_generator.state]
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.stress)])
 def test_training_goes_on_as_if_it_had_not_been_saved(build, data, tmp_path, jit_compile):
     model = build(
         posterior=families.MultivariateNormalDiag(2),

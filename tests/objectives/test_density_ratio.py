@@ -214,7 +214,7 @@ def test_a_skipped_step_leaves_the_discriminator_as_it_was():
 
 
 def test_saved_and_loaded_with_its_weights(tmp_path):
-    model = model_with(both())
+    model = model_with(both(), run_eagerly=True)
     model.fit(X, batch_size=16, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")

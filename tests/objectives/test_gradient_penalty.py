@@ -143,7 +143,11 @@ def autoencoder(weight, jit_compile=False, condition=0, likelihood=None):
     return model
 
 
-@pytest.mark.parametrize("way", [{}, {"jit_compile": True, "condition": 2}], ids=str)
+@pytest.mark.parametrize(
+    "way",
+    [{}, pytest.param({"jit_compile": True, "condition": 2}, marks=pytest.mark.stress)],
+    ids=str,
+)
 def test_a_regularised_autoencoder_gets_a_flatter_decoder(way):
     x = RNG.normal(size=(64, 3)).astype("float32")
     inputs = {"x": x, "condition": np.ones((64, 2), "float32")} if "condition" in way else x

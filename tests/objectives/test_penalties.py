@@ -194,7 +194,7 @@ def model_with(objective, posterior=POSTERIOR, **compile_arguments):
     return model
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.stress)])
 def test_the_logged_loss_is_the_sum_of_its_terms(jit_compile):
     penalties = list(PENALTIES.values())
     model = model_with(Penalized(ELBO(beta=2.0), penalties), jit_compile=jit_compile)
