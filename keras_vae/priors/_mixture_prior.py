@@ -9,6 +9,7 @@ from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
 from keras_vae._types import Array, Config, Encode, Initializer, Integer, Shape
 from keras_vae.families import MultivariateNormalDiag, MultivariateNormalTriL
+from keras_vae.priors._mixture import mixture
 from keras_vae.priors._prior import Prior
 
 _FAMILIES = {"diagonal": MultivariateNormalDiag, "full": MultivariateNormalTriL}
@@ -96,9 +97,7 @@ class MixturePrior(Prior):
     ) -> tfd.Distribution:
         del encode, condition
         means, scales = tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.scales)
-        return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=wide(self.logits)), self._family([means, scales])
-        )
+        return mixture(wide(self.logits), self._family([means, scales]))
 
     def get_config(self) -> Config:
         return {

@@ -8,6 +8,7 @@ from keras_vae._numerics import as_shape
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
 from keras_vae._types import Array, Config, Encode, Initializer, Integer, Shape
+from keras_vae.priors._mixture import mixture
 from keras_vae.priors._prior import Prior
 
 
@@ -104,9 +105,7 @@ class VampPrior(Prior):
                 f"batch shape {components.batch_shape}. Its pseudo-inputs have the shape "
                 f"{tuple(x.shape)}; is pseudo_input_shape that of one data point?"
             )
-        return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=tf.zeros(self.num_components, components.dtype)), components
-        )
+        return mixture(tf.zeros(self.num_components, components.dtype), components)
 
     def get_config(self) -> Config:
         initializer = self.pseudo_input_initializer
