@@ -1,5 +1,6 @@
 """What every benchmark writes: the figures with all that one needs to judge them."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -28,8 +29,10 @@ def save(path, table, **figures):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     result = figures | {"versions": versions(), "machine": machine(), "date": _today()}
-    _write(path.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
-    _write(path.with_suffix(".md"), markdown(table) + "\n")
+    texts = {".json": json.dumps(result, indent=1), ".md": markdown(table)}
+    for suffix, text in texts.items():
+        with whole(path.with_suffix(suffix)) as temporary:
+            temporary.write_text(text + "\n")
 
 
 def markdown(table):
@@ -58,8 +61,12 @@ def _today():
     return datetime.date.today().isoformat()
 
 
-def _write(path, text):
-    # Renamed when it is whole: a benchmark that is killed leaves the figures of the last one.
+@contextlib.contextmanager
+def whole(path):
+    """Yields a path to write to, which takes the name at the end.
+
+    A benchmark that is killed leaves the figures and pictures of the last one.
+    """
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
+    yield temporary
     os.replace(temporary, path)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from _models import mlp_decoder, mlp_encoder
-from _results import RESULTS, save
+from _results import RESULTS, save, whole
 from matplotlib.figure import Figure
 
 from keras_vae import VAEModel, families, objectives
@@ -112,7 +112,8 @@ def draw(curves, path):
         axes.grid(alpha=0.3)
     panels[0].set(ylabel="milliseconds a step", yticks=TICKS, yticklabels=TICKS)
     panels[1].legend(title="posterior")
-    figure.savefig(path, dpi=120)
+    with whole(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def main():
