@@ -45,12 +45,10 @@ docs: $(VENV)/.installed
 $(OLDEST)/.installed: setup.cfg pyproject.toml tests/oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
-	$(OLDEST)/bin/python -m pip install --quiet --constraint tests/oldest.txt \
-		--editable ".[test]"
+	$(OLDEST)/bin/python -m pip install --quiet --constraint tests/oldest.txt --editable ".[test]"
 	touch $@
 
-# Installed anew when the metadata changes. Without compiling what is never imported, which takes as
-# long as everything else of it.
+# Installed anew when the metadata changes.
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip

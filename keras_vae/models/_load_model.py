@@ -28,18 +28,18 @@ def load_model(path: Path, custom_objects: dict[str, Any] | None = None) -> kera
         The model, compiled as it was saved. Any Keras model, not only a `VAEModel`.
 
     Raises:
+        TypeError: If `path` is no path, or `custom_objects` no dictionary.
         ValueError: If there is no such file, or it is truncated, damaged or of another kind.
 
     Example:
-
-    >>> import os, tempfile
-    >>> from keras_vae import VAEModel
-    >>> encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
-    >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
-    >>> path = os.path.join(tempfile.mkdtemp(), "model.keras")
-    >>> VAEModel(encoder, decoder, likelihood="bernoulli").save(path)
-    >>> load_model(path).likelihood
-    Bernoulli(event_shape=(5,))
+        >>> import os, tempfile
+        >>> from keras_vae import VAEModel
+        >>> encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
+        >>> decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(5)])
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.keras")
+        >>> VAEModel(encoder, decoder, likelihood="bernoulli").save(path)
+        >>> load_model(path).likelihood
+        Bernoulli(event_shape=(5,))
     """
     _checks.path(path, "path", _OWNER)
     if not isinstance(custom_objects, (dict, type(None))):
