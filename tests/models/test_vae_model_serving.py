@@ -1,4 +1,4 @@
-"""An exported model at work: in many threads and on on small devices."""
+"""An exported model at work: in many threads and on small devices."""
 
 import concurrent.futures
 
