@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_vae import VAEModel, families, priors
+from keras_vae import VAEModel, evaluation, families, priors
 
 FEATURES, LATENT, CLASSES, EXAMPLES = 4, 3, 2, 12
 
@@ -121,6 +121,18 @@ def test_mixed_precision(name):
 
 def stress(*names):
     return [pytest.param(name, marks=pytest.mark.stress) for name in names]
+
+
+@pytest.mark.parametrize("name", ["vamp", *stress(*sorted(set(PRIORS) - {"vamp"}))])
+def test_a_loaded_model_has_the_same_log_likelihood(name, tmp_path):
+    model, data = build(*PRIORS[name])
+    # What data build is built by it: what is not there cannot be saved.
+    expected = evaluation.log_likelihood(model, data, num_samples=20, seed=3).log_prob
+    assert np.all(np.isfinite(expected))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    again = evaluation.log_likelihood(loaded, data, num_samples=20, seed=3).log_prob
+    np.testing.assert_array_equal(again, expected)
 
 
 @pytest.mark.parametrize(
