@@ -38,7 +38,7 @@ CONTESTANTS = {
     "pythae, its loader": ("torch", "pythae_trainer", "steps_with_its_loader"),
 }
 MODELS = {"mlp": 50, "table": 300, "conv": 8}  # Steps an epoch.
-NUM_EXAMPLES = 8
+NUM_EXAMPLES = 64
 LOG_LIKELIHOODS = {
     "keras_vae": ("keras_vae", "keras_vae_fit", "log_likelihood", 5000, NUM_EXAMPLES),
     "keras_vae, 50000 samples an example": (
@@ -46,7 +46,7 @@ LOG_LIKELIHOODS = {
         "keras_vae_fit",
         "log_likelihood",
         50000,
-        1,
+        NUM_EXAMPLES // 8,
     ),
     "the decoder's products": ("keras_vae", "tf_function", "products", 5000, NUM_EXAMPLES),
     "pythae": ("torch", "pythae_trainer", "log_likelihood", 5000, NUM_EXAMPLES),

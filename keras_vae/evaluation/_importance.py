@@ -5,9 +5,12 @@ import tensorflow as tf
 from keras_vae._checks import density
 from keras_vae._random import fold_in
 from keras_vae.evaluation._estimate import log_mean, samples_at_a_time
+from keras_vae.evaluation._fused import fused
 
 
-def importance_estimate(model, x, condition, num_samples, seed, proposal="posterior"):
+def importance_estimate(
+    model, x, condition, num_samples, seed, proposal="posterior", many=False
+):
     """Returns the `LogLikelihood` of one batch.
 
         log p(x) ~ log mean_s w_s,  w_s = p(x|z_s) p(z_s) / r(z_s),  z_s ~ r
@@ -19,8 +22,9 @@ def importance_estimate(model, x, condition, num_samples, seed, proposal="poster
         num_samples: Integer, or an int32 scalar tensor.
         seed: Tensor of shape (2,).
         proposal: r, "posterior" or "prior".
+        many: Whether there are so many samples that a faster likelihood is worth compiling.
     """
-    draw = weighted_draws(model, x, condition, proposal)
+    draw = weighted_draws(model, x, condition, proposal, many=many)
     batch_size = tf.shape(x)[0]
     chunk = samples_at_a_time(batch_size, num_samples)
     dtype = model._prior_distribution(condition).dtype
@@ -29,19 +33,20 @@ def importance_estimate(model, x, condition, num_samples, seed, proposal="poster
     )
 
 
-def weighted_draws(model, x, condition, proposal="posterior", owner="log_likelihood"):
+def weighted_draws(model, x, condition, proposal="posterior", owner="log_likelihood", many=False):
     """Returns a function of a number S and a seed, which draws latents and tells their weight.
 
     The function gives z, `(S, B, *latent)`, the decoder's output for them and log w, `(S, B)`.
 
     Args:
-        model, x, condition, proposal: As in `importance_estimate`.
+        model, x, condition, proposal, many: As in `importance_estimate`.
         owner: Name of the public function, for errors.
     """
     prior = model._prior_distribution(condition)
     posterior = None
     if proposal == "posterior":
         posterior = density(model.encode(x, condition), owner)
+    log_likelihood = fused(model.likelihood) if many else model.likelihood.log_likelihood
     batch_size = tf.shape(x)[0]
 
     def draw(num_samples, seed):
@@ -53,6 +58,6 @@ def weighted_draws(model, x, condition, proposal="posterior", owner="log_likelih
             shape = [num_samples] if prior.batch_shape.rank else [num_samples, batch_size]
             z, log_ratio = prior.sample(shape, seed=seed), 0.0
         params = model._decoder_params(z, condition, training=False)
-        return z, params, model.likelihood.log_likelihood(x, params) + log_ratio
+        return z, params, log_likelihood(x, params) + log_ratio
 
     return draw

@@ -1,9 +1,10 @@
 import functools
 from typing import TYPE_CHECKING, Literal
 
+import keras
 import numpy as np
 
-from keras_vae._checks import choice
+from keras_vae._checks import choice, count
 from keras_vae._inputs import split_inputs
 from keras_vae._types import Data, Integer, Seed
 from keras_vae.evaluation._annealed import AnnealedImportanceSampling
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from keras_vae.models import VAEModel
 
 _METHODS = ("importance", "prior", "ais")
+# Entries of the data times samples, where compiling a likelihood takes as long as it saves.
+_MANY_ENTRIES = 200_000_000
 
 
 def log_likelihood(
@@ -76,10 +79,12 @@ def log_likelihood(
     name, method = _method(method, owner)
     if num_samples is None:
         num_samples = 16 if isinstance(method, AnnealedImportanceSampling) else 1000
+    num_samples = count(num_samples, "num_samples", owner)
+    many = num_samples * sum(map(np.size, keras.tree.flatten(x))) >= _MANY_ENTRIES
     results = run(
         model,
-        name,
-        functools.partial(_estimate, method),
+        f"{name}, many" if many else name,
+        functools.partial(_estimate, method, many),
         x,
         num_samples,
         owner,
@@ -100,9 +105,9 @@ def _method(method, owner):
     return repr(method), method
 
 
-def _estimate(method, model, inputs, num_samples, seed):
+def _estimate(method, many, model, inputs, num_samples, seed):
     x, condition = split_inputs(inputs)
     if isinstance(method, AnnealedImportanceSampling):
         return method.estimate(model, x, condition, num_samples, seed)
     proposal = "posterior" if method == "importance" else "prior"
-    return importance_estimate(model, x, condition, num_samples, seed, proposal)
+    return importance_estimate(model, x, condition, num_samples, seed, proposal, many)
