@@ -3,6 +3,11 @@
 import os
 import time
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The processes of pytest share the cores already: threads of TensorFlow would wait for each
+    # other, and spin meanwhile. Read when TensorFlow is imported.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 import keras
 import pytest
 from linear_gaussian import LinearGaussian

@@ -26,7 +26,9 @@ def _runs(compiled, likelihood):
     """Whether it can be compiled: not every build of TensorFlow has XLA, nor every operation."""
     with tf.init_scope():
         try:
-            compiled(tf.zeros((1, *likelihood.event_shape)), tf.zeros((1, *likelihood.params_shape)))
+            compiled(
+                tf.zeros((1, *likelihood.event_shape)), tf.zeros((1, *likelihood.params_shape))
+            )
         except tf.errors.OpError:
             return False
     return True

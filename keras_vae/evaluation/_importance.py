@@ -8,9 +8,7 @@ from keras_vae.evaluation._estimate import log_mean, samples_at_a_time
 from keras_vae.evaluation._fused import fused
 
 
-def importance_estimate(
-    model, x, condition, num_samples, seed, proposal="posterior", many=False
-):
+def importance_estimate(model, x, condition, num_samples, seed, proposal="posterior", many=False):
     """Returns the `LogLikelihood` of one batch.
 
         log p(x) ~ log mean_s w_s,  w_s = p(x|z_s) p(z_s) / r(z_s),  z_s ~ r

@@ -41,7 +41,8 @@ def log_likelihood(
 
     An effective sample size far below `num_samples` means that few samples carry the estimate
     and that its standard error is too small: check it with "ais". The function is traced at the
-    first call and kept with the model, for any number of samples and examples.
+    first call and kept with the model, for any number of samples and examples. From 2e8 entries
+    (examples x entries x samples) on, the likelihood is compiled by XLA, where it can be.
 
     Args:
         model: A `keras_vae.VAEModel`.

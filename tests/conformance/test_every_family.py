@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import itertools
 import json
 import math
 import re
@@ -573,9 +574,20 @@ def extreme_parameters(size, scale):
     return (scale * signs).astype("float32")
 
 
+# Each shape and each kind of hole once in an ordinary run.
+EXTREMES = itertools.product([(2,), (3,), (2, 5), (20,)], ["nothing", "the first", "half"])
+USUAL_EXTREMES = [((2,), "the first"), ((3,), "nothing"), ((2, 5), "half"), ((20,), "nothing")]
+
+
 @every_likelihood
-@pytest.mark.parametrize("event_shape", [(2,), (3,), (2, 5), (20,)], ids=str)
-@pytest.mark.parametrize("missing", ["nothing", "the first", "half"])
+@pytest.mark.parametrize(
+    ("event_shape", "missing"),
+    [
+        pytest.param(*case, marks=() if case in USUAL_EXTREMES else pytest.mark.stress)
+        for case in EXTREMES
+    ],
+    ids=str,
+)
 def test_extreme_parameters_give_finite_losses_and_gradients(row, event_shape, missing):
     family = row.make(event_shape)
     params = extreme_parameters(family.params_size, 1e4)

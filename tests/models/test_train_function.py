@@ -124,7 +124,9 @@ def test_parts_of_a_small_model_are_not_worth_a_compiler(build, data, monkeypatc
     assert not compiles_something(model, data)
 
 
-@pytest.mark.parametrize("jit_compile", ["auto", False, True])
+@pytest.mark.parametrize(
+    "jit_compile", ["auto", *(pytest.param(v, marks=pytest.mark.stress) for v in (False, True))]
+)
 def test_a_loaded_model_compiles_what_the_saved_one_did(build, data, tmp_path, jit_compile):
     model = build()
     model.compile(jit_compile=jit_compile)
