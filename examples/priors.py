@@ -27,6 +27,12 @@ from sklearn.model_selection import train_test_split
 from keras_vae import VAEModel, evaluation, families, objectives, priors
 
 LATENTS = 2
+PRIORS = {
+    "StandardNormal": lambda: priors.StandardNormal(LATENTS),
+    "MixturePrior": lambda: priors.MixturePrior(LATENTS, 20, "full"),
+    "VampPrior": lambda: priors.VampPrior(64, 50),
+    "FlowPrior": lambda: priors.FlowPrior(LATENTS),
+}
 
 
 def dense(units):
@@ -52,12 +58,7 @@ def train(x, epochs, prior=None, posterior=None, objective="elbo"):
 def models_of(x, epochs):
     """Returns the models by the name of their prior."""
     keras.utils.set_random_seed(1)
-    models = {
-        "StandardNormal": train(x, epochs, priors.StandardNormal(LATENTS)),
-        "MixturePrior": train(x, epochs, priors.MixturePrior(LATENTS, 20, "full")),
-        "VampPrior": train(x, epochs, priors.VampPrior(64, 50)),
-        "FlowPrior": train(x, epochs, priors.FlowPrior(LATENTS)),
-    }
+    models = {name: train(x, epochs, make()) for name, make in PRIORS.items()}
     point, plain = families.Deterministic(LATENTS), objectives.ELBO(beta=0.0)
     model = train(x, epochs, posterior=point, objective=plain)
     prior = priors.fit(model, x, num_components=20, seed=1)

@@ -31,7 +31,9 @@ def counted(model):
 every_method = pytest.mark.parametrize(
     "method",
     [
-        pytest.param(method, marks=pytest.mark.stress if method == "prior" else (), id=repr(method))
+        pytest.param(
+            method, marks=() if method == "importance" else pytest.mark.stress, id=repr(method)
+        )
         for method in METHODS
     ],
 )
@@ -119,7 +121,7 @@ def other_layer(model):
     [
         far_prior,
         pytest.param(other_scale, marks=pytest.mark.stress),
-        scale_set,
+        pytest.param(scale_set, marks=pytest.mark.stress),
         other_posterior,
         pytest.param(other_decoder, marks=pytest.mark.stress),
         other_layer,

@@ -7,7 +7,7 @@ import runpy
 import pytest
 from PIL import Image
 
-from keras_vae import VAEModel, evaluation, tasks
+from keras_vae import VAEModel, evaluation, priors, tasks
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 # What each example writes to its folder.
@@ -71,6 +71,12 @@ PRINTS = {
 }
 # Fewer models and less data, in place of an example's own, which it keeps with --stress.
 SMALLER = {
+    "priors.py": {
+        "PRIORS": {
+            "VampPrior": lambda: priors.VampPrior(64, 5),
+            "FlowPrior": lambda: priors.FlowPrior(2, num_layers=1),
+        }
+    },
     "rate_distortion.py": {"BETAS": (1.0, 20.0)},
     "objectives.py": {"NUM_TRAIN": 200, "NUM_TEST": 100},
     "posterior_collapse.py": {"SCALES": (1.0, "optimal")},

@@ -113,7 +113,7 @@ def test_active_units_are_the_classes_that_the_data_decides(data):
     np.testing.assert_array_equal(evaluation.active_units(model, data), [True, True, False])
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.stress)])
 def test_half_precision(data, jit_compile):
     model = build((2, 3), temperature=0.1, policy="mixed_float16")
     model.compile("adam", jit_compile=jit_compile)

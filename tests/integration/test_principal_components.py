@@ -14,10 +14,13 @@ from keras_vae import VAEModel, evaluation, families
 @pytest.mark.parametrize(
     ("load", "latent", "posterior"),
     [
-        (load_iris, 1, families.MultivariateNormalDiag),
-        (load_wine, 2, families.MultivariateNormalTriL),
+        pytest.param(load_iris, 1, families.MultivariateNormalDiag, id="iris, diagonal"),
+        pytest.param(
+            *(load_wine, 2, families.MultivariateNormalTriL),
+            marks=pytest.mark.stress,
+            id="wine, full covariance",
+        ),
     ],
-    ids=["iris, diagonal", "wine, full covariance"],
 )
 def test_training_reaches_the_evidence_of_probabilistic_pca(load, latent, posterior):
     x = StandardScaler().fit_transform(load().data).astype("float32")

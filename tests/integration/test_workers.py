@@ -12,6 +12,7 @@ import workers_script
 
 from keras_vae import families
 
+ORDINARY, ALL = ("2", "whole"), ("2", "3", "whole", "killed", "resumed")
 NUMBERS = [2, pytest.param(3, marks=pytest.mark.stress)]
 
 
@@ -19,7 +20,7 @@ NUMBERS = [2, pytest.param(3, marks=pytest.mark.stress)]
 def folder(shared_folder, effort):
     def run(folder):
         process = subprocess.run(
-            [sys.executable, workers_script.__file__, str(folder), *effort(["2"], ["2", "3"])],
+            [sys.executable, workers_script.__file__, str(folder), *effort(ORDINARY, ALL)],
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,
             text=True,
@@ -71,13 +72,14 @@ def test_workers_have_the_same_weights_and_noise_of_their_own(number, folder):
     assert len(noise) == number
 
 
-def test_the_first_worker_writes(folder):
-    for run in ("whole run", "killed run"):
+def test_the_first_worker_writes(folder, effort):
+    for run in effort(["whole run"], ["whole run", "killed run"]):
         pictures = sorted(path.name for path in pathlib.Path(folder, run).glob("pictures*"))
         assert pictures == ["pictures of 0"]
         assert len(list(pathlib.Path(folder, run, "pictures of 0").glob("*.png"))) == 3
 
 
+@pytest.mark.stress
 def test_a_worker_that_dies_ends_the_others_with_an_error(folder):
     report = read(folder, "killed")
     assert report["statuses"] == [0, -9]
@@ -89,6 +91,7 @@ def test_a_worker_that_dies_ends_the_others_with_an_error(folder):
     assert "unhealthy" in result["error"] or "Unavailable" in result["error"]
 
 
+@pytest.mark.stress
 def test_the_cluster_that_is_started_again_ends_as_if_no_worker_had_died(folder):
     assert read(folder, "resumed") == {"statuses": [0, 0], "backups": []}
     whole = read(folder, "whole 0")

@@ -120,15 +120,18 @@ def cluster(folder, name, num_workers, task):
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
-def main(folder, *numbers):
+def main(folder, *tasks):
+    """Runs tasks: a number of workers, or the name of a run with backups."""
     folder = pathlib.Path(folder)
-    for number in map(int, numbers):
+    for number in map(int, filter(str.isdigit, tasks)):
         cluster(folder, f"of {number}", number, lambda strategy, index: results(strategy))
     for name, part, death in (
         ("whole", folder / "whole run", None),
         ("killed", folder / "killed run", 1),
         ("resumed", folder / "killed run", None),
     ):
+        if name not in tasks:
+            continue
 
         def task(strategy, index, part=part, death=death):
             return resumable(strategy, part, index, death)

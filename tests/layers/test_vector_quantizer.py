@@ -478,7 +478,10 @@ def vae(codebook="ema", last=(), **compile_arguments):
     return model, encoder.layers[-1]
 
 
-@pytest.mark.parametrize(("codebook", "jit_compile"), [("ema", True), ("loss", False)])
+@pytest.mark.parametrize(
+    ("codebook", "jit_compile"),
+    [pytest.param("ema", True, marks=pytest.mark.stress), ("loss", False)],
+)
 def test_in_a_vae_model(codebook, jit_compile):
     optimizer = keras.optimizers.Adam(0.02)
     model, layer = vae(codebook, optimizer=optimizer, jit_compile=jit_compile)

@@ -60,6 +60,7 @@ def test_batches_of_different_sizes_keep_their_order(fit, data):
     assert_same_training(fit(batches, **BLOCKS), fit(batches, jit_compile=False))
 
 
+@pytest.mark.stress
 def test_an_execution_longer_than_a_block_ends_with_the_data(fit):
     x = np.random.default_rng(1).normal(size=(80, 4)).astype("float32")
     # Blocks of 35 and 35 steps, then 10 steps of a third, then none of a fourth.

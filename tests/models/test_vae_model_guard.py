@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_vae import VAEModel, families, priors
 
 NAN, INF = np.float32("nan"), np.float32("inf")
+XLA = pytest.param({"jit_compile": True}, marks=pytest.mark.stress)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def bad_step(data):
     "way",
     [
         pytest.param({"jit_compile": False}, marks=pytest.mark.stress),
-        pytest.param({"jit_compile": True}, marks=pytest.mark.stress),
+        XLA,
         {"steps_per_execution": 3},
         {"steps_per_execution": 2, "jit_compile": True},
         {"run_eagerly": True},
@@ -121,7 +122,7 @@ def test_the_error_names_the_term_and_the_step(fault):
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
-@pytest.mark.parametrize("way", [{}, {"jit_compile": True}, {"steps_per_execution": 4}], ids=str)
+@pytest.mark.parametrize("way", [{}, XLA, {"steps_per_execution": 4}], ids=str)
 def test_ten_bad_steps_in_a_row_are_the_end(build, data, fit, way):
     model = build()
     model.compile(optimizer="adam", **way)
@@ -216,7 +217,7 @@ def half(build):
     return half
 
 
-@pytest.mark.parametrize("way", [{}, {"jit_compile": True}, {"steps_per_execution": 3}], ids=str)
+@pytest.mark.parametrize("way", [{}, XLA, {"steps_per_execution": 3}], ids=str)
 def test_an_overflow_of_the_loss_scale_is_no_fault(half, data, fit, way):
     model = half(initial_scale=2.0**40, max_skipped_steps=3, **way)
     logs = fit(model, data, epochs=20)

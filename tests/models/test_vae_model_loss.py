@@ -188,7 +188,14 @@ def test_missing_entries_leave_the_likelihood(build, data):
     np.testing.assert_array_equal(model.predict(holes, verbose=0), np.float32(mean))
 
 
-@pytest.mark.parametrize("likelihood", ["normal", "bernoulli", "multivariate_normal_tril"])
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        "normal",
+        pytest.param("bernoulli", marks=pytest.mark.stress),
+        pytest.param("multivariate_normal_tril", marks=pytest.mark.stress),
+    ],
+)
 def test_a_model_trains_on_data_with_holes(likelihood):
     family = {
         "normal": families.Normal(3),

@@ -58,7 +58,9 @@ def test_threads_with_batches_of_different_sizes(served, pytestconfig):
 
 # TensorFlow's word about the package that will have the interpreter one day.
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-@pytest.mark.parametrize(("name", "size"), [("encode", 4), ("decode", 2)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("encode", 4), pytest.param("decode", 2, marks=pytest.mark.stress)]
+)
 def test_a_signature_runs_on_lite_rt(served, name, size):
     folder, loaded = served
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])

@@ -97,7 +97,7 @@ def test_a_smaller_last_batch_has_its_share_of_the_mean(build, data):
         np.testing.assert_allclose(split[name], value, rtol=1e-6)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=pytest.mark.stress)])
 def test_accumulated_gradients_are_those_of_the_full_batch(train, assert_same, jit_compile):
     full, _ = train(optimizer=keras.optimizers.SGD(0.1), batch_size=12, epochs=2)
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=4)

@@ -120,9 +120,9 @@ def test_a_flow_fitted_to_a_banana_beats_a_single_normal_distribution():
     "make",
     [
         lambda: priors.FlowPrior(LATENT, num_layers=2, hidden_units=(4,)),
-        lambda: priors.MixturePrior(LATENT, 3, "full"),
+        pytest.param(lambda: priors.MixturePrior(LATENT, 3, "full"), marks=pytest.mark.stress),
         lambda: priors.TrainablePrior(families.MultivariateNormalTriL(LATENT), dtype="float64"),
-        lambda: priors.VampPrior(LATENT, 3),
+        pytest.param(lambda: priors.VampPrior(LATENT, 3), marks=pytest.mark.stress),
     ],
 )
 def test_any_prior_with_weights_is_fitted_and_its_training_is_seeded(clusters, make):
