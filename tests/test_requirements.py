@@ -49,6 +49,7 @@ def test_a_missing_tf_keras_is_met_with_one_sentence():
     assert "pip install 'tensorflow-probability[tf]'" in last
 
 
+@pytest.mark.stress
 def test_optional_packages_are_not_imported():
     # What the packages below us load (Keras loads some that it finds) is not ours to change.
     code = (

@@ -140,7 +140,9 @@ def test_tensorboard_has_an_image_for_each_epoch(tmp_path):
     assert {event.summary.value[0].tag for event in events} == {"latent_traversal"}
 
 
-@pytest.mark.parametrize("formats", ["png", ("png", "gif", "tensorboard")])
+@pytest.mark.parametrize(
+    "formats", [pytest.param("png", marks=pytest.mark.stress), ("png", "gif", "tensorboard")]
+)
 def test_a_folder_that_is_a_file_is_one_warning(tmp_path, formats):
     (tmp_path / "file").write_text("kept")
     message = f"LatentTraversal expects to write {tmp_path / 'file'}"
@@ -356,7 +358,16 @@ def test_errors_of_the_constructor(tmp_path, arguments, error, message):
         LatentTraversal(tmp_path, **arguments)
 
 
-@pytest.mark.parametrize("dims", [None, 3, np.int64(3), [0, 2], (0, 2), range(2), np.array([1])])
+@pytest.mark.parametrize(
+    "dims",
+    [
+        *(None, np.int64(3), range(2)),
+        *(
+            pytest.param(dims, marks=pytest.mark.stress)
+            for dims in (3, [0, 2], (0, 2), np.array([1]))
+        ),
+    ],
+)
 def test_dims_may_be_anything_that_names_latents(tmp_path, dims):
     fit(LatentTraversal(tmp_path, dims=dims), epochs=1)
     assert len(os.listdir(tmp_path)) == 1

@@ -50,6 +50,7 @@ def test_one_step_is_a_sample_of_the_prior(linear):
     np.testing.assert_allclose(one.effective_sample_size, prior.effective_sample_size, rtol=0.5)
 
 
+@pytest.mark.stress
 def test_more_steps_make_better_weights(linear):
     few, many = (
         evaluation.log_likelihood(

@@ -154,6 +154,7 @@ def test_models_are_not_kept_alive(linear):
     assert len(_traced._KEPT) == before
 
 
+@pytest.mark.stress
 def test_a_model_is_saved_and_pickled_as_before(linear, tmp_path):
     model = linear.model("wrong")
     expected = evaluation.log_likelihood(model, linear.x, 30, seed=1).log_prob

@@ -7,7 +7,7 @@ import runpy
 import pytest
 from PIL import Image
 
-from keras_vae import VAEModel, evaluation, priors, tasks
+from keras_vae import VAEModel, evaluation, families, priors, tasks
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 # What each example writes to its folder.
@@ -75,6 +75,12 @@ SMALLER = {
         "PRIORS": {
             "VampPrior": lambda: priors.VampPrior(64, 5),
             "FlowPrior": lambda: priors.FlowPrior(2, num_layers=1),
+        }
+    },
+    "counts.py": {
+        "LIKELIHOODS": {
+            "Poisson": families.Poisson,
+            "negative binomial": lambda genes: families.NegativeBinomial(genes, library_size=True),
         }
     },
     "rate_distortion.py": {"BETAS": (1.0, 20.0)},

@@ -172,6 +172,7 @@ def test_the_doubly_reparameterised_gradient_against_brute_force(kind, data):
         np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.stress
 def test_a_flow_closes_the_gap_that_a_diagonal_posterior_leaves():
     """A linear-Gaussian model whose true posterior is correlated, with known evidence."""
     scale, slopes = 0.5, np.array([[1.0, 0.8, 0.5, 0.0], [0.9, 1.0, 0.0, 0.4]])

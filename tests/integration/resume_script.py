@@ -22,7 +22,6 @@ from keras_vae import KLAnnealing, VAEModel, callbacks, layers, objectives, prio
 EPOCHS, BATCHES = 5, 6
 # The beginnings and ends of epochs and batches.
 EVENTS = EPOCHS * (2 + 2 * BATCHES)
-KILLS_OF_A_RUN = 5
 X = np.random.default_rng(0).normal(size=(4 * BATCHES - 1, 4)).astype("float32")
 
 
@@ -134,13 +133,13 @@ def run(folder, save_freq, last_event=EVENTS, in_a_file=False):
     return status, sorted(path.name for path in (folder / "backup").glob("*"))
 
 
-def main(folder, num_kills):
+def main(folder, num_runs, kills_of_a_run):
     folder = pathlib.Path(folder)
     random.seed(3)
     report = {"whole": run(folder / "whole", "epoch"), "kills": [], "ends": []}
-    for number in range(num_kills // KILLS_OF_A_RUN):
+    for number in range(num_runs):
         killed = folder / f"killed {number}"
-        for kill, event in enumerate(sorted(random.sample(range(EVENTS - 1), KILLS_OF_A_RUN))):
+        for kill, event in enumerate(sorted(random.sample(range(EVENTS - 1), kills_of_a_run))):
             # A backup may be read by a run that writes it at other times.
             save_freq = ("epoch", 4)[kill % 2]
             moment = {"in_a_file": True} if kill == 1 else {"last_event": event}
@@ -150,4 +149,4 @@ def main(folder, num_kills):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

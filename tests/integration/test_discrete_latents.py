@@ -122,6 +122,7 @@ def test_half_precision(data, jit_compile):
     assert np.isfinite(logs["loss"][0])
 
 
+@pytest.mark.stress
 def test_a_learned_prior_finds_the_frequencies_of_the_classes():
     """With a decoder that tells the classes apart, the best prior is the mean posterior."""
     model = build(prior=priors.TrainablePrior(families.RelaxedOneHotCategorical(CLASSES)))

@@ -99,27 +99,20 @@ def test_another_process_without_keras_gets_the_same_numbers(trained, data, tmp_
     assert (served["log_likelihood/effective_sample_size"] <= 3000 * (1 + 1e-5)).all()
 
 
-CLI = pathlib.Path(sys.executable).with_name("saved_model_cli")
-
-
-# Ten seconds to import TensorFlow, once more than for running it.
+# Ten seconds to import TensorFlow, twice.
 @pytest.mark.stress
-def test_saved_model_cli_shows_it(trained, tmp_path):
+def test_saved_model_cli_shows_and_runs_it(trained, data, tmp_path):
     directory = tmp_path / "served"
     trained.export(directory)
-    shown = run(CLI, "show", "--dir", directory, "--all")
+    cli = pathlib.Path(sys.executable).with_name("saved_model_cli")
+    shown = run(cli, "show", "--dir", directory, "--all")
     for name, keys in SIGNATURES.items():
         assert f"signature_def['{name}']" in shown
         for key in keys:
             assert f"outputs['{key}']" in shown
-
-
-def test_saved_model_cli_runs_it(trained, data, tmp_path):
-    directory = tmp_path / "served"
-    trained.export(directory)
     np.save(tmp_path / "x.npy", data)
     run(
-        *(CLI, "run", "--dir", directory, "--tag_set", "serve"),
+        *(cli, "run", "--dir", directory, "--tag_set", "serve"),
         *("--signature_def", "serving_default", "--inputs", f"x={tmp_path / 'x.npy'}"),
         *("--outdir", tmp_path),
     )

@@ -102,7 +102,13 @@ def test_a_schedule_that_cannot_be_saved_says_so(build, tmp_path):
         model.save(tmp_path / "model.keras")
 
 
-@pytest.mark.parametrize("likelihood", ["normal", "bernoulli", "continuous_bernoulli"])
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        "normal",
+        *(pytest.param(n, marks=pytest.mark.stress) for n in ("bernoulli", "continuous_bernoulli")),
+    ],
+)
 @pytest.mark.parametrize(("beta", "run_eagerly"), [(1.0, True), (0.5, False)])
 def test_the_logged_terms_add_up_in_training_and_validation(likelihood, beta, run_eagerly):
     x = np.random.default_rng(0).uniform(size=(10, 3)).astype("float32")

@@ -144,7 +144,7 @@ def test_the_discriminator_gets_nothing_from_the_penalty_and_the_encoder_gets_it
     np.testing.assert_allclose(hundred[0] - none[0], 100 * (one[0] - none[0]), rtol=2e-3, atol=2e-4)
 
 
-@pytest.mark.parametrize("against", ["marginals", "prior"])
+@pytest.mark.parametrize("against", [pytest.param("marginals", marks=pytest.mark.stress), "prior"])
 def test_a_trained_discriminator_finds_the_divergence_of_a_normal_aggregate(against):
     """z = x ~ N(0, C): TC = -1/2 log(1 - rho^2); KL from N(0, 1) the same at unit variances."""
     rho, size = 0.8, 4096

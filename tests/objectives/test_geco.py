@@ -99,6 +99,7 @@ def model_with(objective, **compile_arguments):
     return model
 
 
+@pytest.mark.stress
 def test_the_constraint_settles_at_the_tolerance():
     """Of a linear model on Gaussian data the exact multiplier is known, by reverse water-filling.
 

@@ -229,6 +229,7 @@ def test_a_new_objective_brings_its_own_log():
     assert "dip" not in history
 
 
+@pytest.mark.stress
 def test_dip_penalty_makes_the_covariance_of_the_means_the_identity():
     model = model_with(Penalized(ELBO(), DIP(weight=50.0, kind=1)))
     model.optimizer.learning_rate = 0.02

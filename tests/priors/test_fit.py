@@ -93,6 +93,7 @@ def banana(number, seed, noise=0.3):
     return np.stack([a, a**2 + noise * b], -1).astype("float32"), log_prob
 
 
+@pytest.mark.stress
 def test_a_flow_fitted_to_a_banana_beats_a_single_normal_distribution():
     """A normal distribution of the same covariance is 1/2 log(det / det of the noise) nats away."""
     model = identity_model(families.Deterministic(LATENT))
