@@ -2,21 +2,19 @@
 
 import tensorflow as tf
 
-from keras_vae.families import ElementwiseFamily
-
 
 def fused(likelihood):
     """Returns `likelihood.log_likelihood`, compiled by XLA where that pays.
 
     What is computed of an entry takes TensorFlow half a dozen passes over all samples, XLA one:
-    it is 1.6 to 3.6 times faster on a CPU. Other families are left as they are: to compile the
-    equations of a full covariance takes longer than it ever saves.
+    with independent entries it is 1.6 to 3.6 times faster on a CPU. Other families are left as
+    they are: to compile the equations of a full covariance takes longer than it ever saves.
 
     Args:
         likelihood: A family.
     """
     function = likelihood.log_likelihood
-    if not isinstance(likelihood, ElementwiseFamily):
+    if not likelihood.entries_independent:
         return function
     compiled = tf.function(function, jit_compile=True, autograph=False)
     return compiled if _runs(compiled, likelihood) else function

@@ -82,6 +82,7 @@ def log_likelihood(
         num_samples = 16 if isinstance(method, AnnealedImportanceSampling) else 1000
     num_samples = count(num_samples, "num_samples", owner)
     many = num_samples * sum(map(np.size, keras.tree.flatten(x))) >= _MANY_ENTRIES
+    many &= not isinstance(method, AnnealedImportanceSampling)
     results = run(
         model,
         f"{name}, many" if many else name,

@@ -11,7 +11,8 @@ from keras_vae.families._categorical import Categorical
 from keras_vae.families._continuous_bernoulli import ContinuousBernoulli
 from keras_vae.families._deterministic import Deterministic
 from keras_vae.families._discretized_logistic import DiscretizedLogistic
-from keras_vae.families._family import ElementwiseFamily, Family
+from keras_vae.families._elementwise import ElementwiseFamily
+from keras_vae.families._family import Family
 from keras_vae.families._inverse_autoregressive_flow import InverseAutoregressiveFlow
 from keras_vae.families._laplace import Laplace
 from keras_vae.families._multivariate_normal_diag import MultivariateNormalDiag

@@ -69,9 +69,14 @@ class Blockwise(Family, keras.layers.Layer):
         raise NotImplementedError
 
     @property
-    def real_valued(self) -> bool:  # type: ignore[override]
+    def real_valued(self) -> bool:
         """Whether those of all families are."""
         return all(family.real_valued for family in self.families)
+
+    @property
+    def entries_independent(self) -> bool:
+        """Whether those of all families are."""
+        return all(family.entries_independent for family in self.families)
 
     def _parameter_sizes(self, size):
         del size

@@ -4,7 +4,7 @@ from keras_vae._checks import count
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
 from keras_vae._types import Config, Integer, Shape
-from keras_vae.families._family import ElementwiseFamily
+from keras_vae.families._elementwise import ElementwiseFamily
 
 
 @serializable
@@ -52,7 +52,7 @@ class Categorical(ElementwiseFamily):
         self.num_classes = count(num_classes, "num_classes", "Categorical", minimum=2)
 
     @property
-    def support(self) -> tuple[float, float]:  # type: ignore[override]
+    def support(self) -> tuple[float, float]:
         return (0.0, self.num_classes - 1.0)
 
     def _parameter_sizes(self, size):

@@ -1,7 +1,7 @@
 from keras_vae._numerics import bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
-from keras_vae.families._family import ElementwiseFamily
+from keras_vae.families._elementwise import ElementwiseFamily
 
 
 @serializable

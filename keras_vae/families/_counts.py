@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded
 from keras_vae._tfp import tfd
 from keras_vae._types import Config, Shape
-from keras_vae.families._family import ElementwiseFamily
+from keras_vae.families._elementwise import ElementwiseFamily
 
 # Infinity is no count; float32 has room for the logarithm of this one's factorial.
 LARGEST_COUNT = 1e30

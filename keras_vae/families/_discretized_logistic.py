@@ -5,7 +5,7 @@ from keras_vae._numerics import bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd, tfp
 from keras_vae._types import Config, Integer, Shape
-from keras_vae.families._family import ElementwiseFamily
+from keras_vae.families._elementwise import ElementwiseFamily
 
 _HIGHEST = 255.0
 # Scales between a tenth of a grey value and a thousand times the range.

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae._configurable import Configurable
-from keras_vae._numerics import as_shape, sum_event, wide
+from keras_vae._numerics import as_shape, wide
 from keras_vae._random import as_seed
 from keras_vae._tfp import tfd
 from keras_vae._types import Array, Config, Integer, Params, Seed, Shape
@@ -39,8 +39,6 @@ class Family(FillsMissing, Configurable, abc.ABC):
     event_shape: tuple[int, ...]
     parameter_names: tuple[str, ...] = ()
     smallest_size = 1
-    # Whether an event may be any real numbers, with a density: what gradients can move in.
-    real_valued = False
 
     def __init__(self, event_shape: Shape) -> None:
         self.event_shape = as_shape(event_shape, type(self).__name__)
@@ -50,6 +48,16 @@ class Family(FillsMissing, Configurable, abc.ABC):
                 f"{self.smallest_size}. Received: event_shape={event_shape!r}. "
                 "Give the vectors more entries."
             )
+
+    @property
+    def real_valued(self) -> bool:
+        """Whether an event may be any real numbers, with a density: gradients can move in it."""
+        return False
+
+    @property
+    def entries_independent(self) -> bool:
+        """Whether the log-likelihood of an event is the sum of that of its entries."""
+        return False
 
     @property
     def params_shape(self) -> tuple[int, ...]:
@@ -320,61 +328,6 @@ class Family(FillsMissing, Configurable, abc.ABC):
                 "Give the params of each data point."
             )
         return x
-
-
-class ElementwiseFamily(Family):
-    """A family whose entries are independent: each has a scalar distribution of its own.
-
-    Subclasses give the hook `_elements`, the distribution of the entries, `support`, the
-    interval outside of which an entry has no probability, and `integers`, whether only whole
-    numbers have one.
-    """
-
-    support: tuple[float, float] | None = None
-    integers = False
-
-    @property
-    def real_valued(self) -> bool:  # type: ignore[override]
-        """Whether an entry may be any real number."""
-        return self.support is None and not self.integers
-
-    @abc.abstractmethod
-    def _elements(self, *parameters):
-        """Returns a distribution with scalar events and one batch member for each entry."""
-
-    def _distribution(self, *parameters):
-        return tfd.Independent(
-            self._elements(*parameters), reinterpreted_batch_ndims=len(self.event_shape)
-        )
-
-    def _log_prob_elements(self, x, *parameters):
-        return self._elements(*parameters).log_prob(x)
-
-    def _log_likelihood(self, x, missing, *parameters, training):
-        del training
-        log_prob = self._log_prob_elements(x, *parameters)
-        log_prob = tf.where(missing, tf.zeros_like(log_prob), log_prob)
-        log_likelihood = sum_event(log_prob, self.event_shape)
-        if self.support is None:
-            return log_likelihood
-        # Two reductions of the data, where a condition on each entry would cost three passes
-        # over the samples.
-        axes = list(range(1, x.shape.rank))
-        low, high = self.support
-        inside = (tf.reduce_min(x, axes) >= low) & (tf.reduce_max(x, axes) <= high)
-        if self.integers:
-            inside &= tf.reduce_all(tf.equal(x, tf.round(x)), axes)
-        return tf.where(inside, log_likelihood, float("-inf"))
-
-    def _entry_log_likelihood(self, x, missing, *parameters):
-        log_prob = self._log_prob_elements(x, *parameters)
-        if self.support is not None:
-            low, high = self.support
-            inside = (x >= low) & (x <= high)
-            if self.integers:
-                inside &= tf.equal(x, tf.round(x))
-            log_prob = tf.where(inside, log_prob, float("-inf"))
-        return tf.where(missing, tf.zeros_like(log_prob), log_prob)
 
 
 def independent_over_leading_axes(distribution, event_shape):

@@ -3,7 +3,7 @@ import tensorflow as tf
 from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
-from keras_vae.families._family import ElementwiseFamily
+from keras_vae.families._elementwise import ElementwiseFamily
 
 
 @serializable

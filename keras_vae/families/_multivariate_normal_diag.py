@@ -44,6 +44,7 @@ class MultivariateNormalDiag(Family):
 
     parameter_names = ("loc", "log_variance")
     real_valued = True
+    entries_independent = True
 
     def _distribution(self, loc, log_variance):
         normal = tfd.MultivariateNormalDiag(loc, tf.exp(0.5 * bounded(log_variance)))

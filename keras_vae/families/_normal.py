@@ -10,7 +10,7 @@ from keras_vae._numerics import LOG_VARIANCE_LIMIT, bounded
 from keras_vae._registry import serializable
 from keras_vae._tfp import tfd
 from keras_vae._types import Config, Number, Params, Shape
-from keras_vae.families._family import ElementwiseFamily
+from keras_vae.families._elementwise import ElementwiseFamily
 
 _SCALES = ("learned", "per_element", "optimal")
 # Share of the old value that stays at each step in the running estimate of the optimal variance.

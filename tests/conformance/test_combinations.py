@@ -243,7 +243,10 @@ def test_every_pair_trains_and_is_saved(row, tmp_path):
 
 
 def some_rows():
-    """One of the rows with every value, and with --stress all: a step takes XLA ten seconds."""
+    """One of the rows with every value, and with --stress all: a step takes XLA ten seconds.
+
+    The second, whose posterior is no flow: that is compiled in test_flow_posterior_in_models.py.
+    """
     marks = [() if index == 1 else pytest.mark.stress for index in range(len(cover(values_of)))]
     rows = zip(cover(values_of), marks, strict=True)
     rows = [pytest.param(row, marks=mark, id="-".join(row)) for row, mark in rows]

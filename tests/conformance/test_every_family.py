@@ -865,7 +865,9 @@ def test_entries_add_up_to_the_log_likelihood(row):
     x = row.data(4, *event_shape)
     x[2, 0] = np.nan
     whole = (families.MultivariateNormalTriL, families.PowerSpherical, families.VonMisesFisher)
-    if isinstance(family, (*whole, families.RelaxedOneHotCategorical)):
+    independent = not isinstance(family, (*whole, families.RelaxedOneHotCategorical))
+    assert family.entries_independent is independent
+    if not independent:
         with pytest.raises(ValueError, match=r"of whole events, since its entries depend on each"):
             family.entry_log_likelihood(x, params)
         return

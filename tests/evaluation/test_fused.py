@@ -25,6 +25,8 @@ def is_compiled(function):
     [
         (families.Bernoulli((2, 3)), True),
         (families.Normal(3, scale="learned"), True),
+        (families.Blockwise([families.Poisson(2), families.MultivariateNormalDiag(1)]), True),
+        (families.Blockwise([families.Poisson(2), families.MultivariateNormalTriL(2)]), False),
         # Solves equations.
         (families.MultivariateNormalTriL(3), False),
         (InPython(3), False),
@@ -55,4 +57,5 @@ def test_the_estimate_of_many_samples_is_the_same(linear, method, monkeypatch):
     estimate = evaluation.log_likelihood(model, linear.x, 50, method, seed=3)
     assert [is_compiled(function) for function in made] == [True]
     for part, same in zip(estimate, expected, strict=True):
+        # Roundings of log weights of some ten nats, and of the mean of their exponentials.
         np.testing.assert_allclose(part, same, rtol=1e-5)
