@@ -11,15 +11,15 @@ def check():
         # Importing Keras with a backend that is not installed fails with a message about that
         # backend, not about this package: ask before importing.
         _check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
-    import keras
-
-    _check_backend(keras.backend.backend())
     if importlib.util.find_spec("tf_keras") is None:
         raise ImportError(
             "keras_vae expects the package tf_keras, without which TensorFlow Probability cannot "
             "be imported beside Keras 3. Received: no tf_keras in this environment. "
             "Install it with `pip install 'tensorflow-probability[tf]'`."
         )
+    import keras
+
+    _check_backend(keras.backend.backend())
 
 
 def check_scikit_learn(owner, purpose):

@@ -15,8 +15,8 @@ LIKELIHOODS = {
     "negative_binomial": families.NegativeBinomial,
 }
 _LEARNING_RATE = 3e-3
-# Tracing a step takes as long as some hundred small steps without it.
-_STEPS_WORTH_TRACING = 30
+# Tracing a step takes as long as about ten small steps without it.
+_STEPS_WORTH_TRACING = 10
 
 
 def build(x, num_latents, hidden_units, likelihood, seed):

@@ -25,7 +25,7 @@ def vae():
     encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)])
     decoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(6)])
     model = VAEModel(encoder, decoder, seed=1)
-    model.compile(optimizer="sgd", run_eagerly=True)
+    model.compile(optimizer="sgd")
     return model
 
 

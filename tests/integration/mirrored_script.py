@@ -94,7 +94,7 @@ def main(path, *wanted):
         "learned scale": (data, 5, {"scale": "learned"}),
         "optimal scale": (data, 5, {"scale": "optimal"}),
         "metrics": (data, 5, {"metrics": ["mse"], "validate": True}),
-        "regularizer": (data, 5, {"layer": regularizer}),
+        "regularizer": (data, 5, {"layer": regularizer, "validate": True}),
         "quantizer": (data, 5, {**plain(averages), "validate": True}),
         "quantizer, one example": (data[:1], 1, plain(averages)),
         "quantizer with a loss": (data, 5, plain(own_loss)),

@@ -61,7 +61,7 @@ CASES = [
 
 
 # A case is two models, each with a step to trace, and another one for a smaller last batch.
-ORDINARY = ("uneven", "regularizer", "quantizer", "skipped")
+ORDINARY = ("regularizer", "quantizer", "skipped")
 every_case = pytest.mark.parametrize(
     "case",
     [pytest.param(case, marks=() if case in ORDINARY else pytest.mark.stress) for case in CASES],

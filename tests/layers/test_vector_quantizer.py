@@ -368,11 +368,12 @@ def test_every_vector_may_be_drawn():
     """Code k of 5 draws from the part of the batch between k / 5 and (k + 1) / 5."""
     z = np.arange(8, dtype="float32").reshape(8, 1) + 100
     layer = layer_with(np.zeros((5, 1)), "loss", restart_after=1, seed=1)
+    call = tf.function(lambda: layer(z, training=True))
     number, drawn = 200, []
     for _ in range(number):
         # The last code has all vectors, the others draw.
         layer.embeddings.assign([[0.0], [0.0], [0.0], [0.0], [100.0]])
-        layer(z, training=True)
+        call()
         drawn.append(layer.embeddings.numpy()[:4, 0])
     counts = np.array([np.sum(np.array(drawn) == value) for value in z[:, 0]])
     # 5/8 of a draw a vector, up to 4/5 of the batch: 6.4 vectors.

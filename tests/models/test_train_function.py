@@ -39,9 +39,8 @@ def assert_same_training(one, other):
     assert iterations[0] == iterations[1] > 0
 
 
-@pytest.mark.parametrize(
-    "batch_size", [5, *(pytest.param(size, marks=pytest.mark.stress) for size in (1, 2, 7, 12))]
-)
+@pytest.mark.stress
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 7, 12])
 def test_blocks_train_on_every_batch_whatever_its_size(fit, batch_size):
     # Of the twelve examples 12, 6, 3, 2 or 1 batches, some of them with a smaller one last.
     blocks = fit(batch_size=batch_size, **BLOCKS)

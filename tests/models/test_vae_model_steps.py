@@ -17,7 +17,15 @@ WAYS = {
 }
 # A small model is not compiled unless one asks for it, and XLA takes seconds for each.
 RARE = {"what follows the gradients compiled", "XLA", "XLA, several at once, one left"}
-SOME_WAYS = [pytest.param(way, marks=pytest.mark.stress if way in RARE else ()) for way in WAYS]
+
+
+def every_way(rare, ways=tuple(WAYS)):
+    """Parametrizes a test over ways, the rare ones with --stress alone."""
+
+    def param(way):
+        return pytest.param(way, marks=pytest.mark.stress if way in rare else ())
+
+    return pytest.mark.parametrize("way", map(param, ways))
 
 
 @pytest.fixture
@@ -43,8 +51,8 @@ def reference(train):
     return train(jit_compile=False)
 
 
-# The first is what the others are compared with.
-@pytest.mark.parametrize("way", SOME_WAYS[1:])
+# The first is what the others are compared with. Compiled blocks: test_train_function.py.
+@every_way({*RARE, "XLA, several at once"}, tuple(WAYS)[1:])
 def test_every_way_to_run_steps_gives_the_same_training(train, reference, assert_same, way):
     model, history = train(**WAYS[way])
     expected, expected_history = reference
@@ -56,7 +64,7 @@ def test_every_way_to_run_steps_gives_the_same_training(train, reference, assert
         np.testing.assert_allclose(history[name], value, rtol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("way", SOME_WAYS)
+@every_way(RARE)
 def test_every_step_draws_new_noise(build, data, way):
     model = build(posterior=families.MultivariateNormalDiag(2))
     model.compile(optimizer=keras.optimizers.SGD(0.0), **WAYS[way])
@@ -119,7 +127,7 @@ def digits():
     [
         pytest.param(families.Normal, "mixed_float16", 1e-3, False, marks=pytest.mark.stress),
         (families.Normal, "mixed_float16", 1e-3, True),
-        (families.Bernoulli, "mixed_float16", 1e-3, False),
+        pytest.param(families.Bernoulli, "mixed_float16", 1e-3, False, marks=pytest.mark.stress),
         pytest.param(families.Normal, "mixed_bfloat16", 1e-2, True, marks=pytest.mark.stress),
         (families.Bernoulli, "mixed_bfloat16", 1e-2, False),
         pytest.param(families.Normal, "float64", 1e-6, True, marks=pytest.mark.stress),
