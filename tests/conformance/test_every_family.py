@@ -347,6 +347,20 @@ every_discrete = pytest.mark.parametrize(
     "name", [name for name, row in ROWS.items() if row.kind in OUTSIDE]
 )
 every_shape = pytest.mark.parametrize("event_shape", SHAPES, ids=str)
+
+
+def every_class(rows):
+    """Parametrizes a test over one row of each class, and with --stress over all rows."""
+    first = {row.family: name for name, row in reversed(rows.items())}.values()
+    return pytest.mark.parametrize(
+        "row",
+        [
+            pytest.param(row, id=name, marks=() if name in first else pytest.mark.stress)
+            for name, row in rows.items()
+        ],
+    )
+
+
 # Vectors have tests of their own below, and what a third axis breaks a second one breaks.
 a_shape = pytest.mark.parametrize(
     "event_shape",
@@ -607,7 +621,7 @@ def test_extreme_parameters_give_finite_losses_and_gradients(row, event_shape, m
 
 @every_row
 @a_shape
-@pytest.mark.parametrize("scale", [1e4, 1e9])
+@pytest.mark.parametrize("scale", [1e4, pytest.param(1e9, marks=pytest.mark.stress)])
 def test_extreme_parameters_give_finite_samples(row, event_shape, scale):
     family = row.make(event_shape)
     params = tf.constant(extreme_parameters(family.params_size, scale))
@@ -808,7 +822,7 @@ def test_data_of_every_dtype(row):
 
 
 # XLA is given a graph, so that the other way is in it, but for batches of any size.
-@every_likelihood
+@every_class(LIKELIHOODS)
 @pytest.mark.parametrize("jit_compile", [pytest.param(False, marks=pytest.mark.stress), True])
 def test_compiled_function_gives_the_same(row, jit_compile):
     family = row.make((2, 3))
@@ -826,7 +840,7 @@ def test_compiled_function_gives_the_same(row, jit_compile):
     np.testing.assert_allclose(compiled(x, params), family.log_likelihood(x, params), rtol=1e-9)
 
 
-@every_row
+@every_class(ROWS)
 def test_compiled_samples_are_the_same(row):
     """XLA where the sampler allows it."""
     family = row.make((2, 3))

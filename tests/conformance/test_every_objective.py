@@ -222,7 +222,7 @@ def test_training_saving_and_going_on(row, tmp_path):
     model.compile(keras.optimizers.Adam(0.05), objective=objective, run_eagerly=True)
     x = np.random.default_rng(7).normal(size=(12, NUM_FEATURES)).astype("float32")
     before = [variable.numpy() for variable in model.trainable_weights]
-    history = model.fit(x, batch_size=6, verbose=0, shuffle=False).history
+    history = model.fit(x, verbose=0, shuffle=False).history
     assert history["skipped_steps"] == [0]
     assert set(objective.logged) <= set(history)
     for variable, value in zip(model.trainable_weights, before, strict=True):
@@ -230,9 +230,7 @@ def test_training_saving_and_going_on(row, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert repr(loaded.objective) == repr(objective)
-    histories = [
-        each.fit(x, batch_size=6, verbose=0, shuffle=False).history for each in (model, loaded)
-    ]
+    histories = [each.fit(x, verbose=0, shuffle=False).history for each in (model, loaded)]
     assert histories[0] == histories[1]
     for left, right in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(left.numpy(), right.numpy(), err_msg=left.path)

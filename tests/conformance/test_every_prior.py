@@ -233,9 +233,9 @@ every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 every_row_and_shape = pytest.mark.parametrize(
     ("row", "event_shape"),
     [
-        pytest.param(row, shape, id=f"{name}-{shape}")
+        pytest.param(row, shape, id=f"{name}-{shape}", marks=marks)
         for name, row in ROWS.items()
-        for shape in ((1,), (3,), (2, 3))
+        for shape, marks in (((1,), ()), ((3,), pytest.mark.stress), ((2, 3), ()))
         if shape[-1] >= row.smallest
     ],
 )

@@ -50,7 +50,7 @@ def test_samples_are_unit_vectors_with_the_right_moments_and_finite_gradients(
 @pytest.mark.parametrize(
     ("family", "size"),
     [
-        (families.PowerSpherical, 2),
+        pytest.param(families.PowerSpherical, 2, marks=stress),
         (families.PowerSpherical, 5),
         (families.VonMisesFisher, 3),
         # Without the correction for rejection: close in many dimensions alone.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 # How many runs, and how often each is killed.
-ORDINARY, ALL = (1, 3), (4, 5)
+ORDINARY, ALL = (1, 2), (4, 5)
 
 
 @pytest.fixture(scope="module")

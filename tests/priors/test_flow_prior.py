@@ -7,7 +7,11 @@ import tensorflow as tf
 from keras_vae import priors
 from keras_vae.priors._coupling_flow import coupling_masks
 
-every_shape = pytest.mark.parametrize("event_shape", [(1,), (2,), (5,), (2, 3)], ids=str)
+every_shape = pytest.mark.parametrize(
+    "event_shape",
+    [(1,), *(pytest.param(shape, marks=pytest.mark.stress) for shape in ((2,), (5,))), (2, 3)],
+    ids=str,
+)
 
 
 def trained_flow(event_shape, num_layers=4, scale=0.4):

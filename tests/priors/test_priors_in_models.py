@@ -43,8 +43,17 @@ PRIORS = {
     ),
     "flow": (lambda: priors.FlowPrior(LATENT, num_layers=4, hidden_units=(8,)), None),
 }
+# test_combinations.py trains and saves one of every class too.
+ORDINARY = {
+    *("trainable", "mixture_full", "vamp_tril", "vamp_bounded", "conditional_built_by_data"),
+    "flow",
+}
 every_prior = pytest.mark.parametrize(
-    ("make", "posterior"), PRIORS.values(), ids=list(PRIORS.keys())
+    ("make", "posterior"),
+    [
+        pytest.param(*prior, id=name, marks=() if name in ORDINARY else pytest.mark.stress)
+        for name, prior in PRIORS.items()
+    ],
 )
 
 

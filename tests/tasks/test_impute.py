@@ -18,7 +18,7 @@ def with_holes(x):
     return x
 
 
-@pytest.mark.parametrize("rows", [4096, 120])
+@pytest.mark.parametrize("rows", [pytest.param(4096, marks=pytest.mark.stress), 120])
 def test_the_best_guess_is_the_conditional_mean(linear, rows, monkeypatch):
     # 120 decoder inputs at a time are many chunks.
     monkeypatch.setattr(_estimate, "_ROWS", rows)
@@ -36,7 +36,7 @@ def test_the_best_guess_is_the_conditional_mean(linear, rows, monkeypatch):
     np.testing.assert_array_equal(filled[:, ~gone], np.tile(x[~gone], (copies, 1)))
 
 
-@pytest.mark.parametrize("rows", [4096, 6000])
+@pytest.mark.parametrize("rows", [4096, pytest.param(6000, marks=pytest.mark.stress)])
 def test_several_imputations_are_draws_of_the_conditional_distribution(linear, rows, monkeypatch):
     monkeypatch.setattr(_estimate, "_ROWS", rows)
     copies, x = 2000, with_holes(linear.x)[:5]
