@@ -5,6 +5,8 @@ calls from Python an execution, and compile one step at a time. A small model sp
 those calls than in its steps.
 """
 
+import weakref
+
 import keras
 import tensorflow as tf
 
@@ -25,18 +27,40 @@ def train_function(model, otherwise):
     if model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return otherwise
     if model.steps_per_execution == 1:
-        run = _single_step(model)
+        traced = _single_step(model)
     elif model.jit_compile:
-        run = _several_steps(model)
+        several = _several_steps(model)
+
+        def traced(iterator):
+            return several
     else:
         return otherwise
-    return lambda iterator: run(iterator) if _is_dense(iterator) else otherwise(iterator)
+    return _asked_once(lambda iterator: traced(iterator) if _is_dense(iterator) else otherwise)
+
+
+def _asked_once(choose):
+    """Returns a function that asks `choose` what to run on an iterator when it is a new one.
+
+    To find the trace of a `tf.function` takes longer, at each call, than a small layer does.
+    """
+    known, run = None, None
+
+    def function(iterator):
+        nonlocal known, run
+        if known is None or known() is not iterator:
+            # Not to keep the data in memory when the training is over.
+            known, run = weakref.ref(iterator), choose(iterator)
+        return run(iterator)
+
+    return function
 
 
 def _single_step(model):
+    """Returns a function of an iterator: what runs a step on iterators of its kind."""
     step = _compiled(model, model.train_step)
     # The end of the data is an OutOfRangeError, which `fit` expects.
-    return _graph(lambda iterator: step(without_optionals(iterator.get_next())))
+    graph = _graph(lambda iterator: step(without_optionals(iterator.get_next())))
+    return graph.get_concrete_function
 
 
 def _several_steps(model):

@@ -191,8 +191,8 @@ class VariationalTraining(keras.Model):
 
         def train_and_check(iterator):
             logs = train(iterator)
-            # Older versions of Keras have numbers here for tensors, when a step runs eagerly.
-            if logs["skipped_steps"] > 0:
+            # A tensor or, from older versions of Keras when a step runs eagerly, a number.
+            if float(logs["skipped_steps"]):
                 self._skipped_steps.raise_after(self.max_skipped_steps, self)
             return logs
 

@@ -1,12 +1,15 @@
 """How steps are run: in blocks that XLA compiles, in compiled parts, or by Keras itself."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_vae import VAEModel
-from keras_vae.models import _update
+from keras_vae.models import _train_function, _update
 
 BLOCKS = {"steps_per_execution": 3, "jit_compile": True}
 
@@ -153,6 +156,27 @@ def test_without_a_compiler_for_the_cpu_steps_run_as_they_are(build, data, fit, 
     assert_same_training(fit(), fit(jit_compile=False))
     _update._xla_works.cache_clear()
     assert _update._xla_works()
+
+
+def test_what_to_run_is_asked_once_for_each_iterator():
+    asked, data = [], tf.data.Dataset.range(3)
+
+    def choose(iterator):
+        asked.append(iterator.element_spec)
+        return next
+
+    run = _train_function._asked_once(choose)
+    first = iter(data)
+    assert [int(run(first)) for _ in range(2)] == [0, 1]
+    assert len(asked) == 1
+    other = iter(data)
+    assert [int(run(iterator)) for iterator in (other, first)] == [0, 2]
+    assert len(asked) == 3
+    # An iterator holds its data in memory, and a model may outlive them.
+    gone = weakref.ref(first)
+    del first
+    gc.collect()
+    assert gone() is None
 
 
 def test_sparse_gradients_are_applied_uncompiled(data):

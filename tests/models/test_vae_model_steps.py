@@ -25,7 +25,7 @@ def every_way(rare, ways=tuple(WAYS)):
     def param(way):
         return pytest.param(way, marks=pytest.mark.stress if way in rare else ())
 
-    return pytest.mark.parametrize("way", map(param, ways))
+    return pytest.mark.parametrize("way", [param(way) for way in ways])
 
 
 @pytest.fixture
