@@ -27,15 +27,12 @@ def train_function(model, otherwise):
     if model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return otherwise
     if model.steps_per_execution == 1:
-        traced = _single_step(model)
+        choose = _single_step(model)
     elif model.jit_compile:
-        several = _several_steps(model)
-
-        def traced(iterator):
-            return several
+        choose = _several_steps(model)
     else:
         return otherwise
-    return _asked_once(lambda iterator: traced(iterator) if _is_dense(iterator) else otherwise)
+    return _asked_once(lambda iterator: choose(iterator) if _is_dense(iterator) else otherwise)
 
 
 def _asked_once(choose):
@@ -56,7 +53,7 @@ def _asked_once(choose):
 
 
 def _single_step(model):
-    """Returns a function of an iterator: what runs a step on iterators of its kind."""
+    """Returns a function of an iterator that returns what runs a step on it."""
     step = _compiled(model, model.train_step)
     # The end of the data is an OutOfRangeError, which `fit` expects.
     graph = _graph(lambda iterator: step(without_optionals(iterator.get_next())))
@@ -64,10 +61,10 @@ def _single_step(model):
 
 
 def _several_steps(model):
-    """Runs steps in blocks of nearly equal length, each of them one compiled loop.
+    """Returns a function of an iterator that returns what runs an execution's steps on it.
 
-    In a loop the weights stay where they are, and a step follows the other without a word from
-    outside.
+    They are run in blocks of nearly equal length, each of them one compiled loop. In a loop the
+    weights stay where they are, and a step follows the other without a word from outside.
     """
     steps = model.steps_per_execution
     num_blocks = -(-steps // _LONGEST_BLOCK)
@@ -87,7 +84,7 @@ def _several_steps(model):
                 break
         return logs
 
-    return run
+    return lambda iterator: run
 
 
 def _loop(model):
