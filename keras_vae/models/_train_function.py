@@ -57,7 +57,13 @@ def _single_step(model):
     step = _compiled(model, model.train_step)
     # The end of the data is an OutOfRangeError, which `fit` expects.
     graph = _graph(lambda iterator: step(without_optionals(iterator.get_next())))
-    return graph.get_concrete_function
+
+    def choose(iterator):
+        # A trace knows nothing of the switch that makes every `tf.function` run eagerly.
+        eager = tf.config.functions_run_eagerly()
+        return graph if eager else graph.get_concrete_function(iterator)
+
+    return choose
 
 
 def _several_steps(model):

@@ -179,6 +179,27 @@ def test_what_to_run_is_asked_once_for_each_iterator():
     assert gone() is None
 
 
+def test_the_switch_that_makes_all_functions_eager_is_obeyed(build, data):
+    model, eager = build(), []
+
+    def step(data, train_step=model.train_step):
+        eager.append(tf.executing_eagerly())
+        return train_step(data)
+
+    model.train_step = step
+    model.compile("sgd")
+    # Of arrays Keras makes such data by functions that the switch does not reach, as it warns.
+    batches = tf.data.Dataset.from_tensor_slices(np.split(data, 2))
+    tf.config.run_functions_eagerly(True)
+    try:
+        model.fit(batches, verbose=0)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert eager == [True, True]
+    model.fit(batches, verbose=0)
+    assert eager == [True, True, False]
+
+
 def test_sparse_gradients_are_applied_uncompiled(data):
     # The gradient of an embedding names the rows that it belongs to.
     encoder = keras.Sequential(
