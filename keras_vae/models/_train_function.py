@@ -27,12 +27,12 @@ def train_function(model, otherwise):
     if model.run_eagerly or model.distribute_strategy.num_replicas_in_sync > 1:
         return otherwise
     if model.steps_per_execution == 1:
-        choose = _single_step(model)
+        run = _single_step(model)
     elif model.jit_compile:
-        choose = _several_steps(model)
+        run = _several_steps(model)
     else:
         return otherwise
-    return _asked_once(lambda iterator: choose(iterator) if _is_dense(iterator) else otherwise)
+    return lambda iterator: run(iterator) if _is_dense(iterator) else otherwise(iterator)
 
 
 def _asked_once(choose):
@@ -53,24 +53,23 @@ def _asked_once(choose):
 
 
 def _single_step(model):
-    """Returns a function of an iterator that returns what runs a step on it."""
     step = _compiled(model, model.train_step)
     # The end of the data is an OutOfRangeError, which `fit` expects.
     graph = _graph(lambda iterator: step(without_optionals(iterator.get_next())))
 
-    def choose(iterator):
+    def trace(iterator):
         # A trace knows nothing of the switch that makes every `tf.function` run eagerly.
         eager = tf.config.functions_run_eagerly()
         return graph if eager else graph.get_concrete_function(iterator)
 
-    return choose
+    return _asked_once(trace)
 
 
 def _several_steps(model):
-    """Returns a function of an iterator that returns what runs an execution's steps on it.
+    """Runs steps in blocks of nearly equal length, each of them one compiled loop.
 
-    They are run in blocks of nearly equal length, each of them one compiled loop. In a loop the
-    weights stay where they are, and a step follows the other without a word from outside.
+    In a loop the weights stay where they are, and a step follows the other without a word from
+    outside.
     """
     steps = model.steps_per_execution
     num_blocks = -(-steps // _LONGEST_BLOCK)
@@ -90,7 +89,7 @@ def _several_steps(model):
                 break
         return logs
 
-    return lambda iterator: run
+    return run
 
 
 def _loop(model):

@@ -44,7 +44,7 @@ def data():
     ("objective", "policy", "how"),
     [
         (objectives.ELBO(), "mixed_float16", {}),
-        pytest.param(objectives.ELBO(), None, {"jit_compile": True}, marks=pytest.mark.stress),
+        (objectives.ELBO(), None, {"jit_compile": True}),
         (objectives.IWAE(3, "stl"), "mixed_float16", {"run_eagerly": True}),
         (objectives.IWAE(3, "dreg"), None, {}),
         pytest.param(
